@@ -1,0 +1,58 @@
+# Everything a person does with this repository. `make help` lists it.
+PYTHON ?= python3
+TOOLS  := .tools
+UV     := $(TOOLS)/bin/uv
+BIN    := .venv/bin
+export UV_PROJECT_ENVIRONMENT := .venv
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint types contracts proto proto-check format up down clean
+
+help: ## what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(UV):
+	@$(PYTHON) -m venv $(TOOLS)
+	@$(TOOLS)/bin/pip install --quiet --disable-pip-version-check 'uv==0.13.9'
+
+# The stamp is what makes a second `make` start at once.
+.venv/.ready: uv.lock pyproject.toml libs/*/pyproject.toml services/*/pyproject.toml | $(UV)
+	@$(UV) sync --quiet --frozen --all-packages --all-extras --python $(PYTHON)
+	@touch $@
+
+setup: .venv/.ready ## install everything into .venv
+
+run: setup ## the main job: a workflow, end to end, on the three services
+	@$(BIN)/lightflowctl run simple
+
+test: setup lint types contracts proto-check ## the whole suite, on a real redis and a real MongoDB
+	@$(BIN)/pytest -n 2 --dist worksteal
+
+lint: setup
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: setup
+	@$(BIN)/mypy
+
+contracts: setup
+	@$(BIN)/lint-imports
+
+format: setup ## let ruff rewrite what it can
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+proto: setup ## generate the stubs from proto/ again
+	@$(BIN)/python tools/generate_stubs.py
+
+proto-check: setup
+	@$(BIN)/python tools/generate_stubs.py --check
+
+up: setup ## a system in this folder, in the background
+	@$(BIN)/lightflowctl up --detach
+
+down: setup ## stop it
+	@$(BIN)/lightflowctl down
+
+clean: ## remove what setup and runs made
+	@rm -rf .venv $(TOOLS) .lightflow .mypy_cache .ruff_cache .pytest_cache .hypothesis

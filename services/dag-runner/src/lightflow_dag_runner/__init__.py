@@ -1,0 +1,1 @@
+"""Moves DAG runs, and their tasks from waiting to queued or skipped."""

@@ -1,0 +1,1 @@
+"""Moves runs and hosts the control service."""

@@ -1,0 +1,1 @@
+"""Runs task attempts: the only place where user code runs."""
