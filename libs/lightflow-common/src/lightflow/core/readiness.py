@@ -1,0 +1,78 @@
+"""Which tasks follow when others have ended: the rule that lets a task run, and its spread through a graph."""
+
+from collections import deque
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass
+
+from lightflow.core.graph import DagSpec
+from lightflow.core.states import State
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    """The fact that a task ended: its state, and the successors that it selects (None: all)."""
+
+    state: State
+    selected: tuple[int, ...] | None = None
+
+
+Facts = Mapping[int, Final]
+"""What is known to have ended, by index. Facts only ever become true."""
+
+SKIPPED = Final(State.SKIPPED)
+_ENDS_THE_RUN = frozenset({State.ABORTED, State.FAILED})
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """What follows: tasks that may run, tasks to skip, and tasks whose end must be known to say more."""
+
+    ready: tuple[int, ...] = ()
+    skipped: tuple[int, ...] = ()
+    unknown: tuple[int, ...] = ()
+
+
+def runs(dag: DagSpec, index: int, facts: Facts) -> bool:
+    """Whether a task whose predecessors are all through runs; it is skipped otherwise."""
+    parents = dag.predecessors[index]
+    return not parents or dag.tasks[index].force_run or any(_lets_run(dag, p, index, facts[p]) for p, _ in parents)
+
+
+def _lets_run(dag: DagSpec, parent: int, child: int, end: Final) -> bool:
+    if end.state is State.SKIPPED:
+        return not dag.tasks[parent].propagate_skip
+    return end.selected is None or child in end.selected
+
+
+def spread(dag: DagSpec, facts: Facts, ended: Iterable[int], still_open: Set[int] = frozenset()) -> Spread:
+    """What follows from the tasks in `ended`, which are in `facts`.
+
+    `still_open` are tasks known not to have ended. A skipped task counts as through for its own successors, so
+    skipping spreads here as far as it reaches. `unknown` names, for each task that might follow, one predecessor
+    whose end is neither in `facts` nor in `still_open`: one is enough, because one open predecessor holds a task back.
+    """
+    known = dict(facts)
+    ready: list[int] = []
+    skipped: list[int] = []
+    unknown: dict[int, None] = {}
+    decided: set[int] = set()
+    candidates = deque(child for index in ended for child in dag.successors[index])
+    while candidates:
+        index = candidates.popleft()
+        if index in decided or index in known:
+            continue
+        missing = [parent for parent, _ in dag.predecessors[index] if parent not in known]
+        if missing:
+            if still_open.isdisjoint(missing):
+                unknown[missing[0]] = None
+            continue
+        if any(known[parent].state in _ENDS_THE_RUN for parent, _ in dag.predecessors[index]):
+            continue
+        decided.add(index)
+        if runs(dag, index, known):
+            ready.append(index)
+        else:
+            skipped.append(index)
+            known[index] = SKIPPED
+            candidates.extend(dag.successors[index])
+    return Spread(tuple(ready), tuple(skipped), tuple(index for index in unknown if index not in known))
