@@ -1,0 +1,1 @@
+"""The control service over gRPC: its server, its clients, and where to find it."""
