@@ -1,0 +1,1 @@
+"""The command lines: `lightflowctl`, which speaks to a running system, and `lightflow`."""

@@ -1,0 +1,1 @@
+"""The subcommands of `lightflowctl`, a module each; what a module exposes is called `command`."""
