@@ -1,0 +1,77 @@
+"""What is known of a run while it goes, built from the messages that WatchRun sends."""
+
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from lightflow.cli.render.runs import error_line
+from lightflow.cli.render.times import seconds_of, span
+
+if TYPE_CHECKING:
+    from lightflow.control.v1 import control_pb2 as pb
+
+THROUGH = frozenset({"succeeded", "skipped", "stopped", "aborted", "failed"})
+
+
+class TaskKey(NamedTuple):
+    """Names a task in its run."""
+
+    dag: str
+    name: str
+
+
+class Progress:
+    """The tasks of a run, and what is to be told when one changes."""
+
+    def __init__(self) -> None:
+        self.run: pb.Run | None = None
+        self.tasks: dict[TaskKey, pb.Task] = {}
+        self._bearers: dict[str, set[str]] = {}
+
+    def update(self, message: "pb.WatchRunResponse") -> list[str]:
+        """Take in a message; the answer is a line for each task of which something is to be told."""
+        self.run = message.run
+        changed = [task for dag in message.run.dags for task in dag.tasks] + list(message.changed)
+        lines = [line for task in changed if (line := self._take(task))]
+        return lines
+
+    def label(self, key: TaskKey) -> str:
+        """The name of a task; with that of its DAG run where several have a task of that name."""
+        return key.name if len(self._bearers.get(key.name, ())) < 2 else f"{key.dag}/{key.name}"
+
+    def dags(self) -> dict[str, Counter[str]]:
+        """For each DAG run, in the order of their appearance, how many tasks are in which state."""
+        found: dict[str, Counter[str]] = {}
+        for key, task in self.tasks.items():
+            found.setdefault(key.dag, Counter())[task.state] += 1
+        return found
+
+    def running(self, dag: str) -> list[str]:
+        """The names of the tasks of a DAG run that run now."""
+        return [key.name for key, task in self.tasks.items() if key.dag == dag and task.state == "running"]
+
+    def _take(self, task: "pb.Task") -> str:
+        key = TaskKey(task.dag, task.name)
+        before = self.tasks.get(key)
+        self.tasks[key] = task
+        self._bearers.setdefault(task.name, set()).add(task.dag)
+        known = before is not None and (before.state, before.attempts) == (task.state, task.attempts)
+        return "" if known else _told(self.label(key), task)
+
+
+def _told(label: str, task: "pb.Task") -> str:
+    """What a person is told of a task's state; "" for waiting and queued ones, which are no news."""
+    again = f" (attempt {task.attempts})" if task.attempts > 1 else ""
+    if task.state == "running":
+        return f"{label} started{again}"
+    if task.state == "succeeded":
+        return f"{label} {click.style('succeeded', fg='green')} after {span(seconds_of(task))}{again}"
+    if task.state in ("failed", "aborted"):
+        said = error_line(task.error).removeprefix(f"task {task.name!r}: ") if task.HasField("error") else ""
+        return f"{label} {click.style(task.state, fg='red')}{f': {said}' if said else ''}{again}"
+    if task.state in THROUGH:
+        return f"{label} {task.state}"
+    if task.state == "queued" and task.attempts:
+        return f"{label} will be tried again (attempt {task.attempts + 1})"
+    return ""
