@@ -1,6 +1,8 @@
 """The servers of the embedded stack: they start, answer, keep what they were told, and leave nothing behind."""
 
 import os
+import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -34,9 +36,8 @@ def test_the_servers_listen_on_nothing_but_their_sockets(servers: Servers) -> No
 def test_a_killed_server_comes_back_with_what_it_had(database_name: str) -> None:
     with Servers.temporary() as own:
         with pymongo.MongoClient(own.mongo_uri) as store:
-            store[database_name].get_collection("runs", write_concern=pymongo.WriteConcern(j=True)).insert_one(
-                {"_id": 1}
-            )
+            runs = store[database_name].get_collection("runs", write_concern=pymongo.WriteConcern(j=True))
+            runs.insert_one({"_id": 1})
         own.kill("mongod")
         own.start("mongod")
         with pymongo.MongoClient(own.mongo_uri) as store:
@@ -79,9 +80,6 @@ def test_servers_die_with_the_process_that_started_them(tmp_path: Path) -> None:
         watched = [os.pidfd_open(int(pid)) for pid in (redis_pid, mongod_pid)]
         parent.send_signal(signal.SIGKILL)
         parent.wait()
-    import select
-    import shutil
-
     for descriptor in watched:
         assert select.select([descriptor], [], [], 10)[0]
         os.close(descriptor)

@@ -35,7 +35,7 @@ def find_redis() -> Binary:
 
 
 def find_mongod(library_folder: Path) -> Binary:
-    """mongod; libraries that the system lacks are linked into `library_folder`. Raises ServerMissing, LibraryMissing."""
+    """mongod; libraries the system lacks are linked into `library_folder`. Raises ServerMissing, LibraryMissing."""
     if (found := on_path(MONGOD_PROGRAMS) or in_wheels(MONGOD_WHEELS)) is None:
         raise ServerMissing("MongoDB server", " or ".join(MONGOD_PROGRAMS))
     if not (missing := missing_libraries(found)):
@@ -80,7 +80,7 @@ def unresolved(listing: str) -> list[str]:
 
 
 def borrow_libraries(program: Path, missing: list[str], folder: Path) -> dict[str, str]:
-    """Link the missing libraries to those that a wheel carries under longer names; gives the environment that finds them."""
+    """Link the missing libraries to those that a wheel carries under longer names; the environment that finds them."""
     carriers = [package.with_name(f"{LIBRARY_WHEEL}.libs") for package in package_folders(LIBRARY_WHEEL)]
     folder.mkdir(parents=True, exist_ok=True)
     for name in missing:

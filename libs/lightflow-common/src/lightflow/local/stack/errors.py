@@ -1,3 +1,4 @@
+# ruff: noqa: N818 - named like the rest of the family
 """What can go wrong with an embedded stack; each message says what to do."""
 
 from dataclasses import dataclass
@@ -29,8 +30,14 @@ class LibraryMissing(StackError):
     )
 
 
+class StackOptionInvalid(StackError):
+    """What was chosen for a stack cannot be."""
+
+    template = "The stack cannot be started like that."
+
+
 @dataclass(eq=False, repr=False)
-class StackRunning(StackError):
+class StackRunning(StackOptionInvalid):
     """A data dir has a living stack already."""
 
     data_dir: str
@@ -71,11 +78,3 @@ class FolderUnsafe(StackError):
     template = (
         "{self.folder} is not a private folder of yours; remove it, or set TMPDIR to a folder that only you can write"
     )
-
-
-@dataclass(eq=False, repr=False)
-class StackOptionInvalid(StackError):
-    """An option of the stack that makes no sense."""
-
-    reason: str
-    template = "{self.reason}"

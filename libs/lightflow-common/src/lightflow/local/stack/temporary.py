@@ -35,7 +35,7 @@ class Servers:
     @contextmanager
     def temporary(cls) -> Iterator[Self]:
         """Both servers in a folder that is gone afterwards; raises StackNotReady with the end of the log."""
-        folder = Path(tempfile.mkdtemp(prefix="lf-", dir="/tmp"))  # noqa: S108 - a path short enough for sockets
+        folder = Path(tempfile.mkdtemp(prefix="lf-", dir="/tmp"))  # a path short enough for sockets
         places = Places(folder, folder / "sockets")
         places.create()
         found = cls(places)

@@ -1,0 +1,69 @@
+"""Keeps the processes of a stack alive together: all start at once, and they end stage by stage."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from lightflow.local.stack.keeper import Keeper
+from lightflow.local.stack.processes import ProcessSpec
+from lightflow.local.stack.record import ProcessInfo
+
+START_LIMIT = 60.0
+
+
+class Supervisor:
+    """`stages` are the processes in the order in which they end; `changed` is called whenever one has news.
+
+    `stop` asks for an orderly end, `hurry` cuts the graces short.
+    """
+
+    def __init__(
+        self, stages: Sequence[Sequence[ProcessSpec]], inherited: Mapping[str, str], changed: Callable[[], None]
+    ) -> None:
+        self.stop = asyncio.Event()
+        self.hurry = asyncio.Event()
+        self._stages = [[Keeper(spec, inherited, changed) for spec in stage] for stage in stages]
+        self._tasks: dict[Keeper, asyncio.Task[None]] = {}
+
+    @property
+    def processes(self) -> tuple[ProcessInfo, ...]:
+        """What there is to tell about each process, those that end last first."""
+        return tuple(keeper.info for stage in reversed(self._stages) for keeper in stage)
+
+    async def run(self, on_ready: Callable[[], None]) -> None:
+        """Run until told to stop; raises StackNotReady when the stack does not come up. Nothing is left in any case."""
+        keepers = [keeper for stage in self._stages for keeper in stage]
+        self._tasks = {keeper: asyncio.create_task(keeper.keep()) for keeper in keepers}
+        stopped = asyncio.create_task(self.stop.wait())
+        started = asyncio.create_task(self._all_ready(keepers))
+        try:
+            await self._first_of({stopped, started}, START_LIMIT)
+            if not started.done() and not stopped.done():
+                late = next(keeper for keeper in keepers if not keeper.ready.is_set())
+                raise late.not_ready(f"was not ready in {START_LIMIT:g} s")
+            if started.done():
+                on_ready()
+                await self._first_of({stopped}, None)
+        except BaseException:
+            self.hurry.set()
+            raise
+        finally:
+            stopped.cancel()
+            started.cancel()
+            await self._end()
+
+    async def _first_of(self, awaited: set[asyncio.Task[Any]], limit: float | None) -> None:
+        """Wait for one of these; a keeper that fails raises its error here."""
+        done, _ = await asyncio.wait(
+            {*awaited, *self._tasks.values()}, timeout=limit, return_when=asyncio.FIRST_COMPLETED
+        )
+        for task in done:
+            task.result()
+
+    async def _all_ready(self, keepers: list[Keeper]) -> None:
+        for keeper in keepers:
+            await keeper.ready.wait()
+
+    async def _end(self) -> None:
+        for stage in self._stages:
+            await asyncio.gather(*(keeper.end(self._tasks[keeper], self.hurry) for keeper in stage))
