@@ -86,7 +86,6 @@ def _code_of(error: Exception) -> ExitCode:
         known.WorkflowUnpicklable,
         known.DirectedAcyclicGraphInvalid,
         known.DirectedAcyclicGraphUndefined,
-        known.DagNameTaken,
         known.DagNameUnknown,
         known.LoadTimeout,
         known.DataStoreKeyInvalid,

@@ -32,13 +32,13 @@ class Progress:
     def update(self, message: "pb.WatchRunResponse") -> list[str]:
         """Take in a message; the answer is a line for each task of which something is to be told."""
         self.run = message.run
-        changed = [task for dag in message.run.dags for task in dag.tasks] + list(message.changed)
-        lines = [line for task in changed if (line := self._take(task))]
-        return lines
+        changed = [(dag.name, task) for dag in message.run.dags for task in dag.tasks]
+        changed += [(task.dag, task) for task in message.changed]
+        return [line for dag, task in changed if (line := self._take(TaskKey(dag, task.name), task))]
 
-    def label(self, key: TaskKey) -> str:
-        """The name of a task; with that of its DAG run where several have a task of that name."""
-        return key.name if len(self._bearers.get(key.name, ())) < 2 else f"{key.dag}/{key.name}"
+    def is_ambiguous(self, name: str) -> bool:
+        """Whether tasks of several DAG runs have that name."""
+        return len(self._bearers.get(name, ())) > 1
 
     def dags(self) -> dict[str, Counter[str]]:
         """For each DAG run, in the order of their appearance, how many tasks are in which state."""
@@ -51,13 +51,12 @@ class Progress:
         """The names of the tasks of a DAG run that run now."""
         return [key.name for key, task in self.tasks.items() if key.dag == dag and task.state == "running"]
 
-    def _take(self, task: "pb.Task") -> str:
-        key = TaskKey(task.dag, task.name)
+    def _take(self, key: TaskKey, task: "pb.Task") -> str:
         before = self.tasks.get(key)
         self.tasks[key] = task
-        self._bearers.setdefault(task.name, set()).add(task.dag)
+        self._bearers.setdefault(key.name, set()).add(key.dag)
         known = before is not None and (before.state, before.attempts) == (task.state, task.attempts)
-        return "" if known else _told(self.label(key), task)
+        return "" if known else _told(f"{key.dag}/{key.name}" if self.is_ambiguous(key.name) else key.name, task)
 
 
 def _told(label: str, task: "pb.Task") -> str:

@@ -19,7 +19,8 @@ MOST_TASKS = 60
 
 _FRAME = re.compile(r'^\s*File "(?P<file>.+)", line (?P<line>\d+), in (?P<function>.+)$')
 _NOT_THE_USERS = re.compile(
-    r"[/\\](site-packages|dist-packages|lib[/\\]python3[^/\\]*)[/\\]|[/\\]lightflow[^/\\]*[/\\]|^<"
+    r"[/\\](site-packages|dist-packages|lib[/\\]python3[^/\\]*|lightflow_(task_worker|scheduler|dag_runner))[/\\]"
+    r"|[/\\]lightflow[/\\](models|tasks|runtime|local|core)[/\\]|^<"
 )
 
 

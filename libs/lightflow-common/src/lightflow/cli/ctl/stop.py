@@ -1,0 +1,92 @@
+"""`lightflowctl stop`."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from lightflow.cli.finding import find_run
+from lightflow.cli.session import Session, pass_session, session_options
+
+if TYPE_CHECKING:
+    from lightflow.control.v1 import control_pb2 as pb
+    from lightflow.runtime.rpc.client import ControlClient
+
+_LIVE = ("pending", "running", "stopping")
+
+
+@click.command("stop")
+@click.argument("runs", metavar="[RUN]...", nargs=-1)
+@click.option("-t", "--task", metavar="NAME", help="Stop only the DAG run that this task is in (NAME or DAG:n/NAME).")
+@click.option("--now", is_flag=True, help="Kill what still runs after a grace of 10 s.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask before all runs are stopped.")
+@session_options
+@pass_session
+def command(session: Session, runs: tuple[str, ...], task: str | None, now: bool, yes: bool) -> None:
+    """Stop runs: running tasks may finish, nothing new starts. Without RUN all runs are stopped.
+
+    With --task only the DAG run of that task is stopped; the rest of the run goes on.
+
+    \b
+    lightflowctl stop 65f1a0
+    lightflowctl stop 65f1a0 --now
+    lightflowctl stop 65f1a0 --task fetch
+    """
+    if task is not None and len(runs) != 1:
+        raise click.UsageError("--task needs the one RUN that the task is in")
+    if task is not None and now:
+        raise click.UsageError("--now is for whole runs; leave out --task")
+    with session.connect() as client:
+        if task is not None:
+            run = find_run(client, runs[0])
+            dag = dag_of(run, task)
+            client.stop_dag(run.run_id, dag)
+            _tell(session, [client.get_run(run.run_id)], f"DAG run {dag} of run {run.run_id} is stopping.")
+            return
+        ids = [find_run(client, text).run_id for text in runs] if runs else _all(client, yes)
+        stopped = [found for run_id in ids if (found := _stop(client, run_id, now)) is not None]
+        _tell(session, stopped, *(f"Run {run.run_id} of {run.workflow} is {run.state}." for run in stopped))
+        if not ids and not session.json:
+            click.echo("No run is going on.")
+        if len(stopped) < len(ids) and runs:
+            raise click.exceptions.Exit(1)
+
+
+def dag_of(run: "pb.Run", task: str) -> str:
+    """The name of the DAG run that a task is in."""
+    from lightflow.core.errors import TaskAmbiguous, TaskUnknown
+
+    dag_name, _, name = task.rpartition("/")
+    found = [dag.name for dag in run.dags if dag_name in ("", dag.name) and any(t.name == name for t in dag.tasks)]
+    if not found:
+        raise TaskUnknown(task, run.run_id, tuple(t.name for dag in run.dags for t in dag.tasks))
+    if len(found) > 1:
+        raise TaskAmbiguous(name, tuple(f"{dag}/{name}" for dag in found))
+    return found[0]
+
+
+def _all(client: "ControlClient", yes: bool) -> list[str]:
+    found = [run.run_id for run in client.list_runs(states=_LIVE)]
+    if found and not yes:
+        click.confirm(f"Stop {len(found)} runs?" if len(found) > 1 else "Stop 1 run?", abort=True, err=True)
+    return found
+
+
+def _stop(client: "ControlClient", run_id: str, now: bool) -> "pb.Run | None":
+    from lightflow.core.errors import RunFinished
+
+    try:
+        return client.stop_run(run_id, now=now)
+    except RunFinished as error:
+        click.echo(str(error), err=True)
+        return None
+
+
+def _tell(session: Session, runs: list["pb.Run"], *lines: str) -> None:
+    if session.json:
+        from lightflow.cli.render.documents import run_document
+        from lightflow.cli.result import write_json
+
+        write_json([run_document(run) for run in runs])
+        return
+    for line in lines:
+        click.echo(line)
