@@ -1,0 +1,92 @@
+"""The source archive of a workflow: the file, the helpers beside it that it imports, and the library folders.
+
+Which modules a file imports is read from its text, functions included; nothing is executed. The archive is a zip whose
+bytes depend on the files alone.
+"""
+
+import ast
+import io
+import zipfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_MODE = 0o644 << 16
+
+
+def gather(file: Path, libraries: Iterable[Path] = ()) -> bytes:
+    """The archive of a workflow file; of two files with one place in it the first wins: file, helpers, libraries."""
+    folder = file.resolve().parent
+    members: dict[str, Path] = {file.name: file}
+    for helper in helpers(file):
+        members.setdefault(helper.relative_to(folder).as_posix(), helper)
+    for library in libraries:
+        for source in _files(library, "*.py"):
+            members.setdefault(source.relative_to(library).as_posix(), source)
+    return pack({name: path.read_bytes() for name, path in members.items()})
+
+
+def pack(members: dict[str, bytes]) -> bytes:
+    """A zip of these files, whose bytes depend on nothing else."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in sorted(members):
+            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry.compress_type, entry.external_attr, entry.create_system = zipfile.ZIP_DEFLATED, _MODE, 3
+            archive.writestr(entry, members[name])
+    return buffer.getvalue()
+
+
+def unpack(archive: bytes, folder: Path) -> None:
+    """Extract an archive. Raises zipfile.BadZipFile."""
+    with zipfile.ZipFile(io.BytesIO(archive)) as source:
+        source.extractall(folder)
+
+
+def helpers(file: Path) -> list[Path]:
+    """The files beside a workflow file that its imports lead to, directly or not; of packages all files."""
+    folder = file.resolve().parent
+    found: dict[Path, None] = {}
+    waiting = [file.resolve()]
+    while waiting:
+        for name in sorted(imported(waiting.pop())):
+            for source in _beside(folder, name):
+                if source not in found and source != file.resolve():
+                    found[source] = None
+                    waiting += [source] if source.suffix == ".py" else []
+    return list(found)
+
+
+def imported(file: Path) -> set[str]:
+    """The top-level names that a source file imports absolutely, anywhere in it; none if it is not valid Python."""
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError):
+        return set()
+    return {name.partition(".")[0] for node in ast.walk(tree) for name in _names(node)}
+
+
+def _names(node: ast.AST) -> Iterator[str]:
+    match node:
+        case ast.Import(names=names):
+            yield from (alias.name for alias in names)
+        case ast.ImportFrom(module=str(module), level=0):
+            yield module
+        case ast.Call(func=ast.Attribute(attr="import_module") | ast.Name(id="import_module" | "__import__")):
+            match node.args:
+                case [ast.Constant(value=str(name)), *_]:
+                    yield name
+
+
+def _beside(folder: Path, name: str) -> Iterator[Path]:
+    if (module := folder / f"{name}.py").is_file():
+        yield module
+    if (package := folder / name).is_dir():
+        yield from _files(package, "*")
+
+
+def _files(folder: Path, pattern: str) -> Iterator[Path]:
+    for path in sorted(folder.rglob(pattern)):
+        parts = PurePosixPath(path.relative_to(folder).as_posix()).parts
+        if path.is_file() and "__pycache__" not in parts and not any(part.startswith(".") for part in parts):
+            yield path

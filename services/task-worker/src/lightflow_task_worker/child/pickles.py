@@ -1,0 +1,73 @@
+"""What cloudpickle has to be told so that attempts share nothing, and loads of one file give the same bytes.
+
+cloudpickle keeps, per process, which class came from which pickle. Within an attempt that is wanted: the class of the
+task's code and the class of the data it gets are one. Between attempts it is not: a class, like any global of the
+workflow file, begins each attempt as the file has it.
+"""
+
+import collections
+import hashlib
+import pickle
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+import cloudpickle
+from cloudpickle import cloudpickle as internals
+
+_set_state = internals._class_setstate
+_set: "weakref.WeakSet[type]" = weakref.WeakSet()
+
+
+def dumps(value: Any) -> bytes:
+    """The value as a cloudpickle; classes and functions of workflow files by value."""
+    data: bytes = cloudpickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
+    return data
+
+
+def _class_setstate(cls: type, state: Any) -> type:
+    """Give a class from a pickle its attributes, once: data that carries the class again must not change it back."""
+    if cls not in _set:
+        _set.add(cls)
+        _set_state(cls, state)
+    return cls
+
+
+def install() -> None:
+    """Have classes keep the attributes that the first pickle of an attempt gave them."""
+    _class_setstate.__module__ = internals.__name__  # pickles name it, as they name the original
+    internals._class_setstate = _class_setstate
+
+
+def forget_classes() -> None:
+    """Forget the classes of earlier attempts."""
+    _set.clear()
+    internals._DYNAMIC_CLASS_TRACKER_BY_CLASS.clear()
+    internals._DYNAMIC_CLASS_TRACKER_BY_ID.clear()
+
+
+@contextmanager
+def by_value(module: ModuleType, source: bytes) -> Iterator[None]:
+    """Pickle what is of this module by value, and the same bytes for the same source, whenever it is loaded."""
+    prefix, counts = hashlib.sha256(source).hexdigest()[:32], collections.Counter[str]()
+
+    def track(cls: type) -> str:
+        known: str | None = internals._DYNAMIC_CLASS_TRACKER_BY_CLASS.get(cls)
+        if known is None:
+            name = f"{cls.__module__}.{getattr(cls, '__qualname__', cls.__name__)}"
+            counts[name] += 1
+            known = f"{prefix}:{name}:{counts[name]}"
+            internals._DYNAMIC_CLASS_TRACKER_BY_CLASS[cls] = known
+            internals._DYNAMIC_CLASS_TRACKER_BY_ID[known] = cls
+        return known
+
+    original = internals._get_or_create_tracker_id  # which draws a random id
+    internals._get_or_create_tracker_id = track
+    cloudpickle.register_pickle_by_value(module)
+    try:
+        yield
+    finally:
+        cloudpickle.unregister_pickle_by_value(module)
+        internals._get_or_create_tracker_id = original

@@ -1,0 +1,110 @@
+"""What an attempt may have changed in its process, and the way back."""
+
+import io
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
+
+from lightflow_task_worker import proc
+
+_STANDARD = (0, 1, 2)
+_Handler = Callable[[int, FrameType | None], Any] | int | None
+_LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+class StandardErrorHandler(logging.StreamHandler[io.TextIOWrapper]):
+    """Writes to whatever sys.stderr is at the moment."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+        self.setFormatter(logging.Formatter(_LOG_FORMAT, "%H:%M:%S"))
+
+    @property
+    def stream(self) -> io.TextIOWrapper:  # type: ignore[override]
+        return sys.stderr  # type: ignore[return-value]
+
+
+def capture(output: int) -> None:
+    """Send what this process writes, subprocesses included, to one descriptor, in the order of writing."""
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.close(nothing)
+    sys.stdout, sys.stderr = _stream(1), _stream(2)
+    logging.root.handlers[:] = [StandardErrorHandler()]
+    logging.root.setLevel(logging.INFO)
+
+
+def _stream(descriptor: int) -> io.TextIOWrapper:
+    # What is printed may hold anything; output is shown line by line as it appears.
+    raw = open(descriptor, "wb", closefd=False)  # noqa: SIM115 (lives as long as the process)
+    return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", line_buffering=True)
+
+
+class Surroundings:
+    """A child process as it was before its first attempt."""
+
+    def __init__(self) -> None:
+        self._standard = tuple(os.dup(descriptor) for descriptor in _STANDARD)
+        self._folder = os.open(".", os.O_RDONLY)
+        self._umask = os.umask(0o22)
+        os.umask(self._umask)
+        self._environment = dict(os.environ)
+        self._path = list(sys.path)
+        self._streams = sys.stdin, sys.stdout, sys.stderr
+        self._signals = dict(_signals())
+        self._logging = logging.root.level, list(logging.root.handlers)
+
+    def restore(self) -> None:
+        """Put everything back. Called between attempts, when no user code runs."""
+        os.fchdir(self._folder)
+        os.umask(self._umask)
+        if dict(os.environ) != self._environment:
+            os.environ.clear()
+            os.environ.update(self._environment)
+        sys.path[:] = self._path
+        for number, handler in _signals():
+            if handler != self._signals[number] is not None:
+                signal.signal(number, self._signals[number])
+        logging.root.level, logging.root.handlers[:] = self._logging
+        self._restore_streams()
+
+    def _restore_streams(self) -> None:
+        for saved, descriptor in zip(self._standard, _STANDARD, strict=True):
+            os.dup2(saved, descriptor)
+        stdin, stdout, stderr = self._streams
+        if stdout.closed or stderr.closed:
+            stdout, stderr = _stream(1), _stream(2)
+            self._streams = stdin, stdout, stderr
+        sys.stdin, sys.stdout, sys.stderr = self._streams
+
+
+def flush() -> None:
+    """Write out what user code printed; a stream that it closed or broke has nothing to say."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            continue
+
+
+def left_something(guardian: int) -> bool:
+    """Whether the attempt left threads or processes, reparented ones included, that could disturb the next one."""
+    if threading.active_count() > 1:
+        return True
+    mine = os.getpid()
+    return bool(proc.children(mine)) or any(child != mine for child in proc.children(guardian))
+
+
+def _signals() -> Iterator[tuple[int, _Handler]]:
+    for number in _CATCHABLE:
+        yield number, signal.getsignal(number)
+
+
+_CATCHABLE = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})

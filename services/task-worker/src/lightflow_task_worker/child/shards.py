@@ -1,0 +1,56 @@
+"""Shards: the code of some tasks of a DAG as bytes. Only children look into them."""
+
+import pickle
+from collections.abc import Iterator
+from typing import Any
+
+from lightflow.core.errors import WorkflowUnpicklable
+from lightflow.models.base_task import BaseTask
+
+from lightflow_task_worker.child import pickles
+from lightflow_task_worker.child.culprits import culprit_in_task
+
+SHARD = 64
+"""Tasks in a shard: what a worker fetches at once."""
+GROUP = 8
+"""Tasks in one pickle: a child unpickles all of them to run one, and the file's globals lie in each pickle."""
+LARGE = 1 << 20
+"""From this many bytes on, the tasks of a shard share one pickle: then it is globals that weigh."""
+
+
+def split(tasks: list[BaseTask]) -> Iterator[tuple[int, list[BaseTask]]]:
+    """The tasks of a DAG by shard, each with the index of its first."""
+    for first in range(0, len(tasks), SHARD):
+        yield first, tasks[first : first + SHARD]
+
+
+def pack(file: str, first: int, tasks: list[BaseTask]) -> bytes:
+    """Tasks of a DAG as bytes; `unpack` gives them back."""
+    groups = _groups(first, tasks, size := GROUP)
+    if len(groups) > 1 and sum(map(len, groups)) > LARGE:
+        groups = _groups(first, tasks, size := SHARD)
+    return pickle.dumps({"file": file, "first": first, "size": size, "groups": groups}, pickle.HIGHEST_PROTOCOL)
+
+
+def _groups(first: int, tasks: list[BaseTask], size: int) -> list[bytes]:
+    return [_dump(dict(enumerate(tasks[at : at + size], first + at))) for at in range(0, len(tasks), size)]
+
+
+def _dump(tasks: dict[int, BaseTask]) -> bytes:
+    try:
+        return pickles.dumps(tasks)
+    except Exception:
+        for task in tasks.values():
+            try:
+                pickles.dumps(task)
+            except Exception as error:
+                raise WorkflowUnpicklable(task=task.name, reason=culprit_in_task(task, error)) from error
+        raise
+
+
+def unpack(shard: bytes, index: int) -> tuple[str, BaseTask]:
+    """The workflow file's path, and a new copy of one of the tasks. Unpickles: the worker has verified the bytes."""
+    code: dict[str, Any] = pickle.loads(shard)  # noqa: S301
+    group = code["groups"][(index - code["first"]) // code["size"]]
+    task: BaseTask = pickle.loads(group)[index]  # noqa: S301
+    return code["file"], task
