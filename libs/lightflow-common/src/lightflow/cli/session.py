@@ -3,12 +3,14 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 if TYPE_CHECKING:
+    from lightflow.config import Config
     from lightflow.runtime.rpc.client import ControlClient
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -37,7 +39,31 @@ class Session:
         from lightflow.runtime.rpc.client import ControlClient
         from lightflow.runtime.rpc.targets import find_target
 
-        return ControlClient(find_target(self.target, None, self.data_dir))
+        return ControlClient(find_target(self.target, self.config, self.data_dir))
+
+    @cached_property
+    def config(self) -> "Config | None":
+        """The configuration; None, and nothing slow imported, where nobody wrote one."""
+        if not _is_configured():
+            return None
+        from lightflow.config import Config
+
+        return Config.from_file(None, strict=False)
+
+    @property
+    def libraries(self) -> list[Path]:
+        """The folders whose modules workflow files import."""
+        return [Path(folder) for folder in self.config.libraries] if self.config else []
+
+
+def _is_configured() -> bool:
+    """Whether a configuration file is where Config looks for one, or the environment names a store or a service."""
+    if any(name == "LIGHTFLOW_CONFIG" or name.startswith(_SECTIONS) for name in os.environ):
+        return True
+    return any((folder / "lightflow.cfg").is_file() for folder in (Path.cwd(), Path("~").expanduser()))
+
+
+_SECTIONS = ("LIGHTFLOW_STORE_", "LIGHTFLOW_CONTROL_")
 
 
 pass_session = click.make_pass_decorator(Session, ensure=True)

@@ -32,12 +32,12 @@ class Start:
         """From what was typed; refuses it with what to type instead."""
         return cls(find_source(workflow), parse_arguments(arguments), queue, keep_data)
 
-    def send(self, client: "ControlClient") -> "pb.Run":
+    def send(self, client: "ControlClient", libraries: list[Path]) -> "pb.Run":
         """Start the run; the answer comes once the workflow has loaded and its arguments are checked."""
         from lightflow.core.ids import new_id
 
         with said(self.source):
-            name, upload = handed_over(client, self.source)
+            name, upload = handed_over(client, self.source, libraries)
             return client.start_run(
                 name, upload=upload, text=self.arguments, key=new_id(), queue=self.queue, keep_data=self.keep_data
             )
@@ -55,13 +55,13 @@ def start_options(command: Command) -> Command:
     return command
 
 
-def handed_over(client: "ControlClient", source: Named | File) -> tuple[str, str]:
+def handed_over(client: "ControlClient", source: Named | File, libraries: list[Path]) -> tuple[str, str]:
     """How a request names the workflow, as (name, upload); a file is uploaded, with the helpers that it imports."""
     if isinstance(source, Named):
         return source.name, ""
     from lightflow.runtime.sources import gather
 
-    return "", client.upload_workflow(source.name, gather(source.path, []))
+    return "", client.upload_workflow(source.name, gather(source.path, libraries))
 
 
 @contextmanager

@@ -1,17 +1,12 @@
 """Several streams of the control service read as one sequence, each by a thread of its own."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
 from lightflow.cli.interrupts import interrupts
-
-PATIENCE = 30.0
-"""Seconds for which a stream that was cut is opened again before its error counts."""
-
-_PAUSE = 0.2
+from lightflow.runtime.reopening import reopened
 
 
 class Happened(NamedTuple):
@@ -57,20 +52,10 @@ class Streams:
             self._closing.set()
 
     def _pump(self, name: str, opened: Callable[[], Iterator[Any]]) -> None:
-        from lightflow.core.errors import NoControlService
-
-        heard = time.monotonic()
-        while True:
-            try:
-                for message in opened():
-                    heard = time.monotonic()
-                    self._inbox.put(Happened(name, "message", message))
-                self._inbox.put(Happened(name, "ended"))
-            except NoControlService as error:
-                if time.monotonic() - heard < PATIENCE and not self._closing.wait(_PAUSE):
-                    self._inbox.put(Happened(name, "reopened"))
-                    continue
-                self._inbox.put(Happened(name, "ended", error))
-            except Exception as error:  # told to the reader, who raises it
-                self._inbox.put(Happened(name, "ended", error))
-            return
+        try:
+            for message in reopened(opened, pause=self._closing.wait):
+                kind = "reopened" if message is None else "message"
+                self._inbox.put(Happened(name, kind, message))
+            self._inbox.put(Happened(name, "ended"))
+        except Exception as error:  # told to the reader, who raises it
+            self._inbox.put(Happened(name, "ended", error))

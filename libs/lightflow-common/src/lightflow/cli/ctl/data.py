@@ -40,14 +40,22 @@ def command() -> None:
 def get(session: Session, run: str, key: str, section: str) -> None:
     """Print a value; exit code 1 when there is none under that key."""
     from lightflow.cli.finding import find_run
-    from lightflow.runtime.datastore.encoding import decode
 
     with session.connect() as client:
         run_id = find_run(client, run).run_id
         encoded = client.get_data(run_id, key, section=section)
     if encoded is None:
         raise click.ClickException(f"There is nothing under {key!r} in the {section} of run {run_id}.")
-    click.echo(value_text(decode(encoded), as_json=session.json))
+    click.echo(value_text(_decoded(encoded, key), as_json=session.json))
+
+
+def _decoded(encoded: bytes, key: str) -> Any:
+    from lightflow.runtime.datastore.encoding import decode
+
+    try:
+        return decode(encoded)
+    except (ImportError, AttributeError) as error:
+        raise click.ClickException(f"The object under {key!r} needs what is not installed here: {error}") from None
 
 
 def value_text(value: Any, *, as_json: bool) -> str:

@@ -31,7 +31,7 @@ def command(session: Session, workflow: str, arguments: tuple[str, ...], queue: 
 
     asked = Start.of(workflow, arguments, queue, keep_data)
     with some_system(session) as client:
-        run = asked.send(client)
+        run = asked.send(client, session.libraries)
         if not session.json:
             click.echo(f"Run {run.run_id} of {run.workflow} started.")
         follow_to_end(client, run.run_id, session)

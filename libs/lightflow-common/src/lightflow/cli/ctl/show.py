@@ -22,7 +22,7 @@ def command(session: Session, workflow: str) -> None:
 
     source = find_source(workflow)
     with session.connect() as client, said(source):
-        name, upload = handed_over(client, source)
+        name, upload = handed_over(client, source, session.libraries)
         found = client.get_workflow(name, upload=upload)
     if session.json:
         write_json(workflow_document(found))

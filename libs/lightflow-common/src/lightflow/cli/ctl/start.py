@@ -22,7 +22,7 @@ def command(
     """
     asked = Start.of(workflow, arguments, queue, keep_data)
     with session.connect() as client:
-        run = asked.send(client)
+        run = asked.send(client, session.libraries)
         if wait:
             from lightflow.cli.follow import follow_to_end
 

@@ -1,0 +1,214 @@
+"""`Client`: start runs and look after them from Python."""
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from lightflow.core.errors import LightflowException, NoControlService, RequestFailed
+from lightflow.core.ids import new_id
+from lightflow.core.outcomes import ErrorInfo
+from lightflow.core.states import FINAL, State
+from lightflow.runtime.loglines import LogLines, Writer
+from lightflow.runtime.reopening import reopened
+from lightflow.runtime.rpc.client import ControlClient
+from lightflow.runtime.rpc.targets import find_target
+
+if TYPE_CHECKING:
+    from lightflow.config import Config
+    from lightflow.control.v1 import control_pb2 as pb
+    from lightflow.models import TaskData
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowInfo:
+    """A workflow that the system has; `error` says why it does not load."""
+
+    name: str
+    docstring: str
+    deployed: bool
+    version: str | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened; `duration` in seconds, `event_time` in UTC."""
+
+    uuid: str
+    type: str
+    event: str
+    state: str
+    name: str
+    workflow_id: str
+    queue: str
+    hostname: str
+    pid: int
+    event_time: datetime
+    duration: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The event as a dict."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A line that an attempt of a task wrote."""
+
+    dag: str
+    task: str
+    attempt: int
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Run:
+    """One execution of a workflow."""
+
+    def __init__(self, control: ControlClient, message: "pb.Run") -> None:
+        self._control = control
+        self._last = message
+        self.id = message.run_id
+        self.workflow = message.workflow
+
+    def __repr__(self) -> str:
+        return f"<Run {self.id} of {self.workflow}: {self._last.state}>"
+
+    @property
+    def state(self) -> State:
+        """The state that the run is in now."""
+        return State(self._fresh().state)
+
+    @property
+    def error(self) -> ErrorInfo | None:
+        """Why the run failed; None when it did not."""
+        run = self._fresh()
+        return ErrorInfo(run.error.type, run.error.message, run.error.traceback) if run.HasField("error") else None
+
+    def wait(self, timeout: float | None = None) -> State:
+        """Wait until the run is final and give its state; raises TimeoutError after `timeout` seconds."""
+        ends = None if timeout is None else time.monotonic() + timeout
+        try:
+            for message in reopened(lambda: self._control.watch_run(self.id, timeout=_left(ends))):
+                self._last = message.run if message else self._last
+        except (RequestFailed, NoControlService) as error:
+            if ends is None or time.monotonic() < ends:
+                raise
+            raise TimeoutError(f"run {self.id} is {self._last.state} after {timeout:g} s") from error
+        return self.state
+
+    def result(self, task: str) -> "TaskData":
+        """The output of a task, named NAME or DAG:n/NAME; raises ResultMissing and TaskUnknown."""
+        import pickle
+
+        data: TaskData = pickle.loads(self._control.get_result(self.id, task))  # noqa: S301 - the service verified it
+        return data
+
+    def logs(self, task: str = "", *, follow: bool = False) -> Iterator[LogLine]:
+        """What the tasks wrote, or one task; with `follow` until the run is final."""
+        lines = LogLines()
+        for piece in self._control.stream_logs(self.id, task=task, follow=follow):
+            writer = Writer(piece.dag, piece.task, piece.attempt)
+            for text in lines.feed(writer, piece.text):
+                yield LogLine(*writer, text)
+        for writer, text in lines.close():
+            yield LogLine(*writer, text)
+
+    def stop(self, now: bool = False) -> None:
+        """Stop the run: nothing new starts; with `now` what still runs is killed after 10 s."""
+        self._last = self._control.stop_run(self.id, now=now)
+
+    def _fresh(self) -> "pb.Run":
+        if self._last.state not in FINAL:
+            self._last = self._control.get_run(self.id)
+        return self._last
+
+
+class Client:
+    """A connection to a running system; use it as a context manager, or `close` it.
+
+    The system is the one at `target` ("host:port" or "unix:/path"), else that of $LIGHTFLOW_TARGET, of the stack in
+    ./.lightflow, of the store that `config` names, or at the default port. Raises NoControlService.
+    """
+
+    def __init__(self, target: str | None = None, *, config: "Config | None" = None) -> None:
+        self._config = config
+        data_dir = Path(os.environ.get("LIGHTFLOW_DATA_DIR") or ".lightflow")
+        self._control = ControlClient(find_target(target, config, data_dir))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._control.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def start(self, workflow: str | Path, /, **arguments: Any) -> Run:
+        """Start a workflow: by the name that the system knows it by, or a file (a Path, or a text that ends in .py).
+
+        Answers when the workflow has loaded; raises WorkflowUnknown, WorkflowImportError, WorkflowArgumentError.
+        """
+        from lightflow.runtime.datastore.encoding import encode
+
+        encoded = {name: encode(value) for name, value in arguments.items()}
+        name, upload = self._source(workflow)
+        return Run(self._control, self._control.start_run(name, upload=upload, encoded=encoded, key=new_id()))
+
+    def run(self, run_id: str) -> Run:
+        """The run of that id, or of a unique beginning of it; raises RunUnknown."""
+        return Run(self._control, self._control.get_run(run_id))
+
+    def runs(self, *, states: tuple[str, ...] = (), workflow: str = "", since: datetime | None = None) -> Iterator[Run]:
+        """The runs, newest first."""
+        for message in self._control.list_runs(states=states, workflow=workflow, since=since):
+            yield Run(self._control, message)
+
+    def workflows(self) -> list[WorkflowInfo]:
+        """The workflows that the system has, by name."""
+        return [
+            WorkflowInfo(found.name, found.docstring, found.deployed, found.version or None, found.error or None)
+            for found in self._control.list_workflows()
+        ]
+
+    def events(self, run_id: str = "", *, since: datetime | None = None) -> Iterator[Event]:
+        """What happens, from now or `since` on, in all runs or one; without end."""
+        for event in self._control.watch_events(run_id, since=since):
+            yield _event(event)
+
+    def _source(self, workflow: str | Path) -> tuple[str, str]:
+        if not isinstance(workflow, str | Path):
+            raise LightflowException(
+                f"Client.start takes the name or the file of a workflow, not a {type(workflow).__name__}; "
+                "save it as a file and give its path"
+            )
+        text = str(workflow)
+        if isinstance(workflow, str) and "/" not in text and not text.endswith(".py"):
+            return text, ""
+        from lightflow.runtime.sources import gather
+
+        file = Path(text).expanduser().resolve(strict=True)
+        libraries = [Path(folder) for folder in self._config.libraries] if self._config else []
+        return "", self._control.upload_workflow(file.stem, gather(file, libraries))
+
+
+def _left(ends: float | None) -> float | None:
+    """The seconds until then, for a deadline: never quite none."""
+    return None if ends is None else max(ends - time.monotonic(), 0.001)
+
+
+def _event(event: "pb.Event") -> Event:
+    duration = event.duration.ToTimedelta().total_seconds() if event.HasField("duration") else None
+    time = event.time.ToDatetime(tzinfo=UTC)
+    return Event(
+        event.id, event.type, event.event, event.state, event.name, event.run_id, event.queue, event.worker, event.pid,
+        time, duration,
+    )  # fmt: skip
