@@ -74,8 +74,8 @@ class WorkflowDefinitionError(LightflowException):
 
     workflow_name: str = ""
     graph_name: str = ""
-    reason: str = "its tasks do not form a directed acyclic graph"
-    template = "Workflow {self.workflow_name!r}, DAG {self.graph_name!r}: {self.reason}"
+    reason: str = "the tasks of a DAG do not form a directed acyclic graph"
+    template = "Workflow {self.workflow_name!r}: {self.reason}"
 
 
 @with_fields
@@ -101,14 +101,6 @@ class TaskNameTaken(DirectedAcyclicGraphInvalid):
 
     task_name: str = ""
     template = "DAG {self.graph_name!r} has two tasks named {self.task_name!r}; give each task its own name"
-
-
-@with_fields
-class DagNameTaken(LightflowException):
-    """Two DAGs of a workflow have the same name."""
-
-    name: str
-    template = "The workflow has two DAGs named {self.name!r}; give each DAG its own name"
 
 
 @with_fields

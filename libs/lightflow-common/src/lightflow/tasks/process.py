@@ -1,0 +1,201 @@
+"""A shell command in a process group of its own, and waiting for everything about it at once."""
+
+import os
+import selectors
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from time import monotonic
+
+GRACE = 3.0  # seconds between terminate and kill; below the 5 s after which a timed-out attempt is killed as a whole
+LINGER = 0.2  # seconds of silence after which a stream that background processes keep open is given up
+CHUNK = 1 << 16
+
+MARKER = "LIGHTFLOW_WORKER_MARKER"
+"""By this variable a restarting worker finds what an earlier one left behind; it must outlive a changed environment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What to run: the text for the shell, and its surroundings. `user` and `group` are numeric ids."""
+
+    text: str
+    cwd: str | None = None
+    env: Mapping[str, str] | None = None
+    user: int | None = None
+    group: int | None = None
+    stdin: str | bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """How a stop is noticed: a descriptor that turns readable, or where there is none a question asked every so often."""
+
+    descriptor: int | None
+    is_stopped: Callable[[], bool]
+    look_every: float
+
+
+Reader = Callable[[bytes], None]
+"""Takes the chunks of a stream; an empty one is its end."""
+
+
+class ShellProcess:
+    """A running command. `pump` returns when it has ended; leaving the `with` block before that ends its group."""
+
+    def __init__(self, command: Command, stdout: Reader | None, stderr: Reader | None) -> None:
+        self._process = _start(command, stdout is not None, stderr is not None)
+        self._selector = selectors.DefaultSelector()
+        self._exited = _exit_descriptor(self._process)
+        self._selector.register(self._exited, selectors.EVENT_READ, self._on_exit)
+        self._running = True
+        self._kill_at: float | None = None
+        self._stopped = False
+        self._readers: dict[int, Reader] = {}
+        for stream, reader in ((self._process.stdout, stdout), (self._process.stderr, stderr)):
+            if stream is not None and reader is not None:
+                self._readers[stream.fileno()] = reader
+                self._selector.register(stream, selectors.EVENT_READ, partial(self._on_output, stream.fileno()))
+        if self._process.stdin is not None:
+            self._input = memoryview(_as_bytes(command.stdin))
+            os.set_blocking(self._process.stdin.fileno(), False)
+            self._selector.register(self._process.stdin, selectors.EVENT_WRITE, self._on_input)
+
+    @property
+    def pid(self) -> int:
+        """The id of the shell, and of the process group."""
+        return self._process.pid
+
+    def pump(self, stop: Stop) -> int:
+        """Feed and drain the streams until the command has ended, ending its group on a stop; the return code."""
+        if stop.descriptor is not None:
+            self._selector.register(stop.descriptor, selectors.EVENT_READ, partial(self._on_stop, stop.descriptor))
+        while self._running or self._readers:
+            ready = self._selector.select(self._patience(stop))
+            for key, _ in ready:
+                key.data()
+            if self._kill_at is not None and monotonic() >= self._kill_at:
+                self._signal(signal.SIGKILL)
+                self._kill_at = None
+            if stop.descriptor is None and not self._stopped and stop.is_stopped():
+                self._terminate()
+            if not ready and not self._running:
+                break  # what keeps a stream open is not the command
+        for reader in self._readers.values():
+            reader(b"")
+        if self._stopped:
+            self._signal(signal.SIGKILL)  # what ignored the request to end
+        return self._process.wait()
+
+    def __enter__(self) -> "ShellProcess":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.returncode is None:
+            self._end()
+        self._selector.close()
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if stream is not None:
+                stream.close()
+        os.close(self._exited)
+
+    def _patience(self, stop: Stop) -> float | None:
+        """How long to wait for something to happen, in seconds; None: as long as it takes."""
+        if self._kill_at is not None:
+            return max(0.0, self._kill_at - monotonic())
+        if not self._running:
+            return LINGER
+        return None if stop.descriptor is not None or self._stopped else stop.look_every
+
+    def _on_exit(self) -> None:
+        self._running = False
+        self._selector.unregister(self._exited)
+
+    def _on_stop(self, descriptor: int) -> None:
+        self._selector.unregister(descriptor)
+        self._terminate()
+
+    def _on_output(self, descriptor: int) -> None:
+        chunk = os.read(descriptor, CHUNK)
+        reader = self._readers[descriptor]
+        if not chunk:
+            self._selector.unregister(descriptor)
+            del self._readers[descriptor]
+        reader(chunk)
+
+    def _on_input(self) -> None:
+        stream = self._process.stdin
+        assert stream is not None
+        try:
+            self._input = self._input[os.write(stream.fileno(), self._input[:CHUNK]) :]
+        except BrokenPipeError:  # the command reads no more
+            self._input = memoryview(b"")
+        if not self._input:
+            self._selector.unregister(stream)
+            stream.close()
+
+    def _terminate(self) -> None:
+        self._stopped = True
+        self._kill_at = monotonic() + GRACE
+        self._signal(signal.SIGTERM)
+
+    def _end(self) -> None:
+        """End the group because a callback raised: terminate, and kill what is left after the grace."""
+        self._signal(signal.SIGTERM)
+        with selectors.DefaultSelector() as waiting:
+            waiting.register(self._exited, selectors.EVENT_READ)
+            waiting.select(GRACE)
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+
+    def _signal(self, number: int) -> None:
+        with suppress(ProcessLookupError, PermissionError):  # the group is gone; macOS refuses for a zombie's
+            os.killpg(self._process.pid, number)
+
+
+def _start(command: Command, stdout: bool, stderr: bool) -> subprocess.Popen[bytes]:
+    changes_user = command.user is not None and os.geteuid() == 0
+    return subprocess.Popen(
+        command.text,
+        shell=True,
+        cwd=command.cwd,
+        env=_environment(command.env),
+        user=command.user,
+        group=command.group,
+        extra_groups=[] if changes_user else None,  # the worker's other groups are not for another user
+        stdin=subprocess.DEVNULL if command.stdin is None else subprocess.PIPE,
+        stdout=subprocess.PIPE if stdout else None,
+        stderr=subprocess.PIPE if stderr else None,
+        bufsize=0,
+        process_group=0,
+    )
+
+
+def _environment(env: Mapping[str, str] | None) -> dict[str, str] | None:
+    if env is None:
+        return None
+    marker = os.environ.get(MARKER)
+    return {**env, MARKER: marker} if marker else dict(env)
+
+
+def _as_bytes(text: str | bytes | None) -> bytes:
+    return text.encode() if isinstance(text, str) else text or b""
+
+
+def _exit_descriptor(process: subprocess.Popen[bytes]) -> int:
+    """A file descriptor that turns readable when the process ends."""
+    try:
+        return os.pidfd_open(process.pid)
+    except (AttributeError, OSError):  # not Linux, or a sandbox without it: a thread waits
+        readable, writable = os.pipe()
+
+        def wait() -> None:
+            process.wait()
+            os.close(writable)
+
+        threading.Thread(target=wait, daemon=True).start()
+        return readable
