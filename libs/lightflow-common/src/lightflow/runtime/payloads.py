@@ -65,12 +65,18 @@ class Payloads:
     async def remove(self, what: str | Mapping[str, Any]) -> None:
         """Remove the blobs of a scope, or the one of a payload field. Doing it twice is doing it once."""
         if isinstance(what, str):
-            ids = [file["_id"] async for file in self._files.find({"metadata.scope": what}, {"_id": 1})]
+            await self._remove([file["_id"] async for file in self._files.find({"metadata.scope": what}, {"_id": 1})])
         else:
-            ids = [what["blob"]] if "blob" in what else []
+            await self.remove_many([what])
+
+    async def remove_many(self, fields: Iterable[Mapping[str, Any]]) -> None:
+        """Remove the blobs of several payload fields."""
+        await self._remove([field["blob"] for field in fields if "blob" in field])
+
+    async def _remove(self, blobs: list[ObjectId]) -> None:
         # The file goes last: as long as it is there, a removal that broke off is found again.
-        for start in range(0, len(ids), 1000):
-            batch = {"$in": ids[start : start + 1000]}
+        for start in range(0, len(blobs), 1000):
+            batch = {"$in": blobs[start : start + 1000]}
             await self._chunks.delete_many({"files_id": batch})
             await self._files.delete_many({"_id": batch})
 
@@ -98,7 +104,7 @@ class Payloads:
         found = self._chunks.find({"files_id": blob}, {"data": 1, "_id": 0}).sort("n", 1)
         data = b"".join([chunk["data"] async for chunk in found])
         if not data:
-            raise DataStoreGridfsIdInvalid(f"A blob of {scope} does not exist any more.")
+            raise DataStoreGridfsIdInvalid(f"The blob {blob} of {scope} does not exist any more.")
         return data
 
 
