@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from lightflow.models import TaskData
 
 
+_ALMOST = 0.05
+"""Seconds by which a deadline of the service may pass before our own."""
+
+
 @dataclass(frozen=True, slots=True)
 class WorkflowInfo:
     """A workflow that the system has; `error` says why it does not load."""
@@ -98,7 +102,7 @@ class Run:
             for message in reopened(lambda: self._control.watch_run(self.id, timeout=_left(ends))):
                 self._last = message.run if message else self._last
         except (RequestFailed, NoControlService) as error:
-            if ends is None or time.monotonic() < ends:
+            if ends is None or ends - time.monotonic() > _ALMOST:
                 raise
             raise TimeoutError(f"run {self.id} is {self._last.state} after {timeout:g} s") from error
         return self.state

@@ -21,7 +21,7 @@ def find_run(client: "ControlClient", text: str) -> "pb.Run":
         return client.get_run(text)
     except RunUnknown as error:
         runs = [(run.run_id, run.workflow) for run in islice(client.list_runs(), _LOOKED_AT)]
-        raise click.BadParameter(f"{error}{meant(text, runs)}") from None
+        raise click.UsageError(f"{error}{meant(text, runs)}") from None
 
 
 def meant(text: str, runs: list[tuple[str, str]]) -> str:

@@ -19,11 +19,11 @@ def parse_arguments(words: Iterable[str]) -> dict[str, str]:
         name, equals, value = word.partition("=")
         name = name.strip()
         if not equals:
-            raise click.BadParameter(_without_equals(word))
+            raise click.UsageError(_without_equals(word))
         if not name:
-            raise click.BadParameter(f"{word!r} has no name before the '='; write NAME=VALUE without spaces around '='")
+            raise click.UsageError(f"{word!r} has no name before the '='; write NAME=VALUE without spaces around '='")
         if name in arguments:
-            raise click.BadParameter(f"{name!r} is given twice")
+            raise click.UsageError(f"{name!r} is given twice")
         arguments[name] = value
     return arguments
 
@@ -41,12 +41,12 @@ def parse_since(text: str, now: datetime) -> datetime:
         try:
             return now.astimezone(UTC) - timedelta(**{_UNITS[unit]: float(number)})
         except OverflowError:
-            raise click.BadParameter(f"{text!r} is longer ago than time goes back") from None
+            raise click.UsageError(f"{text!r} is longer ago than time goes back") from None
     try:
         return datetime.fromisoformat(text.strip()).astimezone(UTC)
     except (ValueError, OverflowError):
         message = f"{text!r} is no time; write how long ago (10m, 2h, 3d) or a date like 2024-05-31T14:00"
-        raise click.BadParameter(message) from None
+        raise click.UsageError(message) from None
 
 
 def parse_value(text: str) -> Any:

@@ -23,6 +23,7 @@ class Session:
     target: str | None = None
     data_dir_given: Path | None = None
     output: str = "text"
+    config_file: Path | None = None
 
     @property
     def json(self) -> bool:
@@ -44,11 +45,11 @@ class Session:
     @cached_property
     def config(self) -> "Config | None":
         """The configuration; None, and nothing slow imported, where nobody wrote one."""
-        if not _is_configured():
+        if self.config_file is None and not _is_configured():
             return None
         from lightflow.config import Config
 
-        return Config.from_file(None, strict=False)
+        return Config.from_file(str(self.config_file) if self.config_file else None, strict=False)
 
     @property
     def libraries(self) -> list[Path]:
@@ -92,9 +93,13 @@ _data_dir = _option(
     help="Folder of the embedded stack  [default: ./.lightflow].",
 )
 _output = _option("-o", "--output", type=click.Choice(["text", "json"]), help="What results are written as.")
-_no_color = _option("--no-color", callback=_without_color, is_flag=True, help="Write without colours.")
+
+
+def no_color_option(*short: str) -> Callable[[Command], Command]:
+    """Option --no-color; the environment variable NO_COLOR does the same."""
+    return _option(*short, "--no-color", callback=_without_color, is_flag=True, help="Write without colours.")
 
 
 def session_options(command: Command) -> Command:
     """Options --target, --data-dir, --output and --no-color; their values are in the Session."""
-    return _target(_data_dir(_output(_no_color(command))))
+    return _target(_data_dir(_output(no_color_option()(command))))

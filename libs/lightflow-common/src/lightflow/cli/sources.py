@@ -30,16 +30,16 @@ def find_source(text: str) -> Named | File:
     """What the text means: with a slash, or ending in .py, a file; else a name. Refuses a file that is not there."""
     if os.sep not in text and not text.endswith(".py"):
         if not text.strip():
-            raise click.BadParameter("the name of the workflow is empty")
+            raise click.UsageError("the name of the workflow is empty")
         return Named(text)
     path = Path(text).expanduser()
     if path.is_file():
         if path.suffix != ".py":
-            raise click.BadParameter(f"{text} is no workflow file: its name does not end in .py")
+            raise click.UsageError(f"{text} is no workflow file: its name does not end in .py")
         return File(path.resolve())
     if path.is_dir():
-        raise click.BadParameter(f"{text} is a folder; name one of the files in it{_listed(_files_in(path), text)}")
-    raise click.BadParameter(_missing(path, text))
+        raise click.UsageError(f"{text} is a folder; name one of the files in it{_listed(_files_in(path), text)}")
+    raise click.UsageError(_missing(path, text))
 
 
 def _missing(path: Path, text: str) -> str:

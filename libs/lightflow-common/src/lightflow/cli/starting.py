@@ -73,5 +73,5 @@ def said(source: Named | File) -> Iterator[None]:
         yield
     except WorkflowUnknown as error:
         if isinstance(source, Named) and Path(f"{source.name}.py").is_file():
-            raise click.BadParameter(f"{error}\nA file of that name is here: write {source.name}.py") from None
+            raise click.UsageError(f"{error}\nA file of that name is here: write {source.name}.py") from None
         raise

@@ -12,6 +12,7 @@ PATIENCE: Final = 30.0
 """Seconds without an answer after which the error counts."""
 
 _PAUSE = 0.2
+_CONNECTED = 5.0
 
 
 def reopened(
@@ -24,15 +25,20 @@ def reopened(
 
     Raises NoControlService after `patience` seconds; `pause` waits between attempts, and ends the stream by being true.
     """
-    heard = time.monotonic()
+    lost: float | None = None
     while True:
+        began = time.monotonic()
         try:
             for message in opened():
                 yield message
-                heard = time.monotonic()
+                lost = None
             return
         except NoControlService:
-            if time.monotonic() - heard > patience:
+            now = time.monotonic()
+            # A stream that stayed open was connected, whether it had something to say or not.
+            if lost is None or now - began > _CONNECTED:
+                lost = now
+            if now - lost > patience:
                 raise
         if pause(_PAUSE):
             return

@@ -116,5 +116,5 @@ def extend(session: Session, run: str, key: str, value: str, section: str) -> No
     """Append the values of a list, given as JSON."""
     values = parse_value(value)
     if not isinstance(values, list):
-        raise click.BadParameter(f"{value!r} is no list; write it as JSON: '[1, 2]'. `data push` appends one value")
+        raise click.UsageError(f"{value!r} is no list; write it as JSON: '[1, 2]'. `data push` appends one value")
     _change(session, run, key, values, section, lambda client: client.extend_data)
