@@ -1,3 +1,4 @@
+from itertools import pairwise
 from pathlib import Path
 
 from lightflow.local.stack.binaries import Binary
@@ -11,7 +12,7 @@ PLAIN = StackOptions("/data")
 
 
 def settings_of(argv: tuple[str, ...]) -> dict[str, str]:
-    return {name: value for name, value in zip(argv, argv[1:], strict=False) if name.startswith("--")}
+    return {name: value for name, value in pairwise(argv) if name.startswith("--")}
 
 
 def test_redis_listens_on_its_socket_only_and_keeps_every_write() -> None:

@@ -2,49 +2,31 @@
 
 import os
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import lightflow
-from lightflow.config import LIGHTFLOW_CONFIG_ENV, LIGHTFLOW_CONFIG_NAME, Config
+from lightflow.config import Config, parse
+from lightflow.core import settings
+from lightflow.core.settings import Settings
 from lightflow.local.stack import servers
-from lightflow.local.stack.errors import StackOptionInvalid
 from lightflow.local.stack.options import StackOptions
 from lightflow.local.stack.places import Places
 
-Tree = dict[str, Any]
 OWN_FOLDERS = ("workflows", "examples")
 
 
-def find_own(given: str | None) -> Path | None:
-    """The person's configuration file: the one given, $LIGHTFLOW_CONFIG, ./lightflow.cfg or ~/lightflow.cfg."""
-    if named := given or os.environ.get(LIGHTFLOW_CONFIG_ENV):
-        path = Path(named).expanduser().absolute()
-        if not path.is_file():
-            raise StackOptionInvalid(f"There is no configuration file {path}")
-        return path
-    places = (Path.cwd() / LIGHTFLOW_CONFIG_NAME, Path.home() / LIGHTFLOW_CONFIG_NAME)
-    return next((path for path in places if path.is_file()), None)
+def read_own(given: str | None) -> Settings:
+    """What the person says, in the file given or found and in the environment: whole sections, folders absolute.
 
-
-def read_own(path: Path | None) -> Tree:
-    """What the person wrote, with absolute folders; raises what Config says of a wrong file."""
-    if path is None:
-        return {}
-    from ruamel.yaml import YAML
-
-    Config.from_file(str(path))  # refuses a broken file, with the line and the reason
-    tree: Tree = YAML(typ="safe").load(path) or {}
-    for section in ("workflows", "libraries"):
-        if tree.get(section):
-            tree[section] = [absolute(folder, path.parent) for folder in tree[section]]
-    return tree
-
-
-def absolute(folder: str, base: Path) -> str:
-    """A folder of a configuration file that lies in `base`."""
-    return str(base / Path(os.path.expandvars(folder)).expanduser())
+    Raises what Config says of a wrong file.
+    """
+    config = Config()
+    config.load_from_file(given, strict=False)
+    said = dict.fromkeys(settings.overrides(os.environ))
+    if config.filename is not None:
+        said |= settings.checked(parse(Path(config.filename).read_text(), config.filename), config.filename)
+    return {name: value for name, value in config.to_dict().items() if name in said}
 
 
 def default_folders(base: Path) -> list[str]:
@@ -53,29 +35,26 @@ def default_folders(base: Path) -> list[str]:
     return [*own, str(Path(lightflow.__file__).parent / "examples")]
 
 
-def merge(own: Tree, options: StackOptions, places: Places, base: Path) -> Tree:
+def merge(own: Settings, options: StackOptions, places: Places, base: Path) -> Settings:
     """The configuration of the stack. Whose servers the person's file names does not matter: a stack has its own."""
     chosen = [str(base / folder) for folder in options.workflows]
-    celery = {key: value for key, value in section(own, "celery").items() if key != "result_backend"}
-    store = {key: value for key, value in section(own, "store").items() if key == "database"}
-    engine = {"cache_dir": str(places.cache), **section(own, "engine"), "signing_key_file": str(places.signing_key)}
+    celery, store, engine = (own.get(name) or {} for name in ("celery", "store", "engine"))
+    files = {
+        "signing_key_file": str(places.signing_key),
+        "cache_dir": engine.get("cache_dir") or str(places.cache),
+    }
     return {
         **own,
         "workflows": chosen or own.get("workflows") or default_folders(base),
         "celery": {**celery, "broker_url": servers.broker_url(places)},
         "signal": {"uri": servers.redis_url(places)},
-        "store": {**store, "uri": servers.mongo_uri(places)},
+        "store": {"uri": servers.mongo_uri(places), "database": store.get("database") or "lightflow"},
         "control": {"socket": str(places.control_socket())},
-        "engine": engine,
+        "engine": {**engine, **files},
     }
 
 
-def section(tree: Tree, name: str) -> Tree:
-    """A section of a configuration; one that is missing or empty is an empty one."""
-    return tree.get(name) or {}
-
-
-def write(tree: Tree, places: Places) -> None:
+def write(tree: Settings, places: Places) -> None:
     """Write the configuration, and the signing key where there is none yet."""
     from ruamel.yaml import YAML
 
@@ -100,11 +79,17 @@ def make_signing_key(path: Path) -> None:
     unfinished.replace(path)
 
 
-# What a person's environment says about some other system must not override the stack's own configuration.
-FOREIGN = ("STORE_", "SIGNAL_", "CONTROL_", "CELERY_", "BROKER_", "TARGET", "QUEUES", "READY_FD", "CONFIG", "WORKFLOWS")
+# What is either in the stack's configuration by now or says something about another system.
+SETTLED = tuple(
+    f"LIGHTFLOW_{name}"
+    for name in (
+        *(f"{section.upper()}_" for section in settings.SECTIONS),
+        *(folders.upper() for folders in settings.FOLDERS),
+        *("BROKER_URL", "CONFIG", "DATA_DIR", "QUEUES", "READY_FD", "TARGET"),
+    )
+)
 
 
-def inherited(environment: Mapping[str, str], foreign: Iterable[str] = FOREIGN) -> dict[str, str]:
+def inherited(environment: Mapping[str, str]) -> dict[str, str]:
     """What the stack's processes keep of the environment that it was started in."""
-    prefixes = tuple(f"LIGHTFLOW_{name}" for name in foreign)
-    return {name: value for name, value in environment.items() if not name.startswith(prefixes)}
+    return {name: value for name, value in environment.items() if not name.startswith(SETTLED)}

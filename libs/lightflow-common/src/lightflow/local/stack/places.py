@@ -28,8 +28,8 @@ class Places:
 
     def create(self) -> None:
         """Make both folders; raises FolderUnsafe when that of the sockets is not ours alone."""
-        self.data_dir.mkdir(parents=True, exist_ok=True)
-        self.logs.mkdir(exist_ok=True)
+        self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.logs.mkdir(mode=0o700, exist_ok=True)
         make_private(self.sockets)
 
     @property

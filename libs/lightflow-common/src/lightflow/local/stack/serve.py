@@ -9,6 +9,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from lightflow.config import Config
 from lightflow.local.stack import configuration, record
 from lightflow.local.stack.options import StackOptions
 from lightflow.local.stack.places import Places
@@ -19,16 +20,15 @@ from lightflow.local.stack.services import service_specs, targets
 from lightflow.local.stack.supervisor import Supervisor
 
 Stages = tuple[tuple[ProcessSpec, ...], ...]
-DEFAULT_GRACE = 10.0
 
 
 def plan(options: StackOptions, places: Places) -> Stages:
     """What a stack runs, in the order in which it ends; writes its configuration. Raises what a person has to mend."""
-    own = configuration.read_own(configuration.find_own(options.config))
-    tree = configuration.merge(own, options, places, Path.cwd())
-    configuration.write(tree, places)
+    configuration.write(
+        configuration.merge(configuration.read_own(options.config), options, places, Path.cwd()), places
+    )
     redis, mongod = server_specs(places)
-    grace = float(configuration.section(tree, "engine").get("shutdown_grace", DEFAULT_GRACE))
+    grace = Config.from_file(str(places.config)).engine["shutdown_grace"]
     return service_specs(places, options, grace), (mongod,), (redis,)
 
 
@@ -36,6 +36,7 @@ def serve(
     options: StackOptions,
     on_ready: Callable[[StackInfo], None],
     *,
+    on_stop: Callable[[], None] = lambda: None,
     plan: Callable[[StackOptions, Places], Stages] = plan,
     lifeline: int | None = None,
 ) -> None:
@@ -49,7 +50,8 @@ def serve(
     with record.locked(places):
         end_leftovers(places)
         try:
-            asyncio.run(_Host(options, places, plan(options, places)).run(on_ready, lifeline))
+            host = _Host(options, places, plan(options, places), on_stop)
+            asyncio.run(host.run(on_ready, lifeline))
         finally:
             places.state.unlink(missing_ok=True)
             shutil.rmtree(places.sockets)
@@ -67,7 +69,8 @@ def end_leftovers(places: Places) -> None:
 class _Host:
     """A supervisor, its record in the data dir, and the signals that end it."""
 
-    def __init__(self, options: StackOptions, places: Places, stages: Stages) -> None:
+    def __init__(self, options: StackOptions, places: Places, stages: Stages, on_stop: Callable[[], None]) -> None:
+        self._on_stop = on_stop
         self._places = places
         self._targets = targets(places, options)
         self._state = "starting"
@@ -108,8 +111,10 @@ class _Host:
     def _stop(self) -> None:
         if self._supervisor.stop.is_set():
             self._supervisor.hurry.set()
+            return
         self._state = "stopping"
         self._supervisor.stop.set()
+        self._on_stop()
 
     def _stop_now(self) -> None:
         self._supervisor.hurry.set()

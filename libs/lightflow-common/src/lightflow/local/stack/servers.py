@@ -60,8 +60,8 @@ def mongod_spec(places: Places, binary: Binary) -> ProcessSpec:
 def server_specs(places: Places) -> tuple[ProcessSpec, ProcessSpec]:
     """Both servers of a stack, redis first; makes their data folders. Raises ServerMissing, LibraryMissing."""
     specs = redis_spec(places, find_redis()), mongod_spec(places, find_mongod(places.libraries))
-    places.redis_data.mkdir(exist_ok=True)
-    places.mongod_data.mkdir(exist_ok=True)
+    for folder in (places.redis_data, places.mongod_data):
+        folder.mkdir(mode=0o700, exist_ok=True)
     return specs
 
 

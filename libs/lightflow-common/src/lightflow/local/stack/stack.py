@@ -49,9 +49,9 @@ class Stack:
         """
         options = StackOptions(str(data_dir), workflows, task_slots, replicas or {}, queues or {}, config)
         options.check()
-        if find(Path(data_dir)) is not None:
-            raise StackRunning(str(data_dir))
         places = Places.of(Path(data_dir))
+        if find(places.data_dir) is not None:
+            raise StackRunning(str(places.data_dir))
         places.create()
         process, error = launch(options, places, detach)
         if error is not None:
@@ -67,13 +67,11 @@ class Stack:
         `options` are those of `start`.
         """
         folder = Path(tempfile.mkdtemp(prefix="lf-")) if data_dir is None else Path(data_dir)
+        stack = cls.start(folder, **options, detach=False)  # when it fails the folder stays, with the logs to look at
         try:
-            stack = cls.start(folder, **options, detach=False)
-            try:
-                yield stack
-            finally:
-                stack.stop()
+            yield stack
         finally:
+            stack.stop()
             if data_dir is None:
                 shutil.rmtree(folder)
 
