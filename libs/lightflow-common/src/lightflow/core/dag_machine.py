@@ -1,4 +1,9 @@
-"""What a DAG run does next: facts in, a decision out."""
+"""What a DAG run does next: facts in, a decision out.
+
+Looks may overlap and may end half way. What keeps them safe: a look reads the marks before it reads the DAG run; it
+saves a move only where state and reason are still those of its facts, and starts over where they are not; it clears
+marks last, and where it queued nothing and saw no open task it first asks whether the DAG run has come to its end.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,7 +21,9 @@ class DagFacts:
 
     `stop` is what someone asked for, `reason` what is on record; `fresh` are the ended tasks whose successors nobody
     has looked at; `known` all tasks known to have ended, the fresh ones included; `still_open` tasks known not to have;
-    `begins` is set while the look that starts the DAG run is not complete; `remaining` is None until it was asked.
+    `begins` is set while the look that starts the DAG run is not complete; `remaining`, None until it was asked, tells
+    whether a task is not final (where none is, but one is marked and not fresh, the look starts over);
+    `breadth` is how many predecessors of one task are asked for at once.
     """
 
     state: State
@@ -27,19 +34,23 @@ class DagFacts:
     still_open: frozenset[int] = frozenset()
     begins: bool = False
     remaining: bool | None = None
+    breadth: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class DagDecision:
-    """What to save and do, in this order; `probe` and `count` ask for facts and for another decision."""
+    """What to save and do, in this order; `probe` and `count` ask for facts and for another decision.
+
+    Tasks are skipped before others are queued: a task may run because one before it was skipped.
+    """
 
     probe: tuple[int, ...] = ()
     create_tasks: bool = False
     become: State | None = None
     reason: Reason | None = None
     stop_open: bool = False
-    queue: tuple[int, ...] = ()
     skip: tuple[int, ...] = ()
+    queue: tuple[int, ...] = ()
     propagated: tuple[int, ...] = ()
     count: bool = False
 
@@ -47,7 +58,7 @@ class DagDecision:
 def decide(dag: DagSpec, facts: DagFacts) -> DagDecision:
     """The next step of a DAG run."""
     if facts.state in FINAL:
-        return DagDecision(propagated=tuple(facts.fresh))
+        return DagDecision(stop_open=facts.begins, propagated=tuple(facts.fresh))
     reason = strongest([facts.stop, facts.reason, *map(_reason_of, facts.fresh.values())])
     if facts.state is State.PENDING:
         return _begin(dag, reason)
@@ -62,29 +73,30 @@ def _reason_of(end: Final) -> Reason | None:
 
 def _begin(dag: DagSpec, reason: Reason | None) -> DagDecision:
     if reason is not None:
-        return DagDecision(become=DAG.check(State.PENDING, State(reason)), reason=reason)
+        # Its tasks are created all the same: a look that overlaps and did not see the reason then adds none behind us.
+        become = DAG.check(State.PENDING, State(reason))
+        return DagDecision(create_tasks=True, become=become, reason=reason, stop_open=True)
     return DagDecision(create_tasks=True, become=State.RUNNING, queue=dag.roots, count=not dag.tasks)
 
 
 def _stop(facts: DagFacts, reason: Reason) -> DagDecision:
-    propagated = tuple(facts.fresh)
     if facts.state is State.RUNNING or reason is not facts.reason:
-        return DagDecision(become=State.STOPPING, reason=reason, stop_open=True, propagated=propagated, count=True)
+        return DagDecision(become=State.STOPPING, reason=reason, stop_open=True, count=True)
     if facts.remaining is None:
-        return DagDecision(stop_open=True, propagated=propagated, count=True)
-    if facts.remaining:
-        return DagDecision()
-    return DagDecision(become=DAG.check(State.STOPPING, State(reason)), reason=reason)
+        return DagDecision(stop_open=True, count=True)
+    become = None if facts.remaining else DAG.check(State.STOPPING, State(reason))
+    return DagDecision(become=become, reason=reason, propagated=tuple(facts.fresh))
 
 
 def _go_on(dag: DagSpec, facts: DagFacts) -> DagDecision:
-    follows = spread(dag, facts.known, facts.fresh, facts.still_open)
+    if facts.remaining is not None:
+        become = None if facts.remaining else DAG.check(State.RUNNING, State.SUCCEEDED)
+        return DagDecision(become=become, propagated=tuple(facts.fresh))
+    follows = spread(dag, facts.known, facts.fresh, facts.still_open, facts.breadth)
     if follows.unknown:
         return DagDecision(probe=follows.unknown)
-    queue = tuple(dict.fromkeys([*(dag.roots if facts.begins else ()), *follows.ready]))
-    if facts.fresh or queue:
-        count = not queue and not facts.still_open
-        return DagDecision(queue=queue, skip=follows.skipped, propagated=tuple(facts.fresh), count=count)
-    if facts.remaining is None:
-        return DagDecision(count=True)
-    return DagDecision() if facts.remaining else DagDecision(become=State.SUCCEEDED)
+    roots = (root for root in dag.roots if root not in facts.known) if facts.begins else ()
+    queue = tuple(dict.fromkeys([*roots, *follows.ready]))
+    if follows.ready or facts.still_open:
+        return DagDecision(queue=queue, skip=follows.skipped, propagated=tuple(facts.fresh))
+    return DagDecision(queue=queue, skip=follows.skipped, count=True)

@@ -57,7 +57,7 @@ class RetryPolicy:
     jitter: float = 0.0
 
     def delay_before(self, retry: int, chance: float) -> float:
-        """Seconds before the `retry`-th retry (from 1); `chance` in [0, 1) spreads it by the jitter, a share of the delay."""
+        """Seconds before the `retry`-th retry, from 1; `chance` in [0, 1) adds that share of the jitter."""
         return self.delay * self.backoff ** (retry - 1) * (1.0 + self.jitter * chance)
 
 

@@ -44,31 +44,39 @@ def _lets_run(dag: DagSpec, parent: int, child: int, end: Final) -> bool:
     return end.selected is None or child in end.selected
 
 
-def spread(dag: DagSpec, facts: Facts, ended: Iterable[int], still_open: Set[int] = frozenset()) -> Spread:
+def spread(
+    dag: DagSpec, facts: Facts, ended: Iterable[int], still_open: Set[int] = frozenset(), breadth: int = 1
+) -> Spread:
     """What follows from the tasks in `ended`, which are in `facts`.
 
     `still_open` are tasks known not to have ended. A skipped task counts as through for its own successors, so
-    skipping spreads here as far as it reaches. `unknown` names, for each task that might follow, one predecessor
-    whose end is neither in `facts` nor in `still_open`: one is enough, because one open predecessor holds a task back.
+    skipping spreads here as far as it reaches. `unknown` names, for each task that might follow, `breadth` predecessors
+    whose end is neither in `facts` nor in `still_open`: one is often enough, because one open predecessor holds a task
+    back, and whoever finds it ended asks again more broadly.
     """
     known = dict(facts)
     ready: list[int] = []
     skipped: list[int] = []
     unknown: dict[int, None] = {}
-    decided: set[int] = set()
+    visited: set[int] = set()
     candidates = deque(child for index in ended for child in dag.successors[index])
     while candidates:
         index = candidates.popleft()
-        if index in decided or index in known:
+        if index in visited:
+            continue
+        if index in known:
+            visited.add(index)
+            if known[index].state is State.SKIPPED:  # by a look that may not have come further
+                candidates.extend(dag.successors[index])
             continue
         missing = [parent for parent, _ in dag.predecessors[index] if parent not in known]
         if missing:
             if still_open.isdisjoint(missing):
-                unknown[missing[0]] = None
+                unknown.update(dict.fromkeys(missing[:breadth]))
             continue
         if any(known[parent].state in _ENDS_THE_RUN for parent, _ in dag.predecessors[index]):
             continue
-        decided.add(index)
+        visited.add(index)
         if runs(dag, index, known):
             ready.append(index)
         else:

@@ -19,42 +19,51 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """What is known of a run at one look; `ended` are DAG runs that are final and not yet seen, with their reasons.
+    """What is known of a run at one look.
 
-    A DAG run that someone stopped ends stopped and does not change how the run ends.
+    `ended` are DAG runs that became final and were not seen yet, `troubles` the reasons of those that are stopping.
+    A DAG run that someone stopped does not change how the run ends. `told_to_stop` is set once every DAG run that
+    exists was asked to stop for this reason.
     """
 
     state: State
     reason: Reason | None = None
     starts: tuple[Start, ...] = ()
     ended: Mapping[str, State] = field(default_factory=dict)
+    troubles: frozenset[Reason] = frozenset()
     told_to_stop: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RunDecision:
-    """What to save and do, in this order."""
+    """What to save and do, in this order; that the ended DAG runs were seen is saved with the move."""
 
     store_arguments: bool = False
     create: tuple[str, ...] = ()
     become: State | None = None
     reason: Reason | None = None
     stop_dags: bool = False
-    seen: tuple[str, ...] = ()
 
 
 def decide(facts: RunFacts) -> RunDecision:
     """The next step of a run."""
-    seen = tuple(facts.ended)
     if facts.state in FINAL:
-        return RunDecision(seen=seen)
+        return RunDecision()
     create = tuple(start.name for start in facts.starts if not start.created)
     if facts.state is State.PENDING:
-        return RunDecision(store_arguments=True, create=create, become=State.RUNNING)
-    reason = strongest([facts.reason, *(_REASONS.get(state) for state in facts.ended.values())])
-    if reason is not facts.reason:
-        return RunDecision(create=create, become=State.STOPPING, reason=reason, stop_dags=True, seen=seen)
+        return _begin(facts, create)
+    causes = [_REASONS.get(state) for state in facts.ended.values()]
+    causes += [reason for reason in facts.troubles if reason is not Reason.STOPPED]
+    reason = strongest([facts.reason, *causes])
+    if reason is not facts.reason or (reason is not None and facts.state is State.RUNNING):
+        return RunDecision(create=create, become=State.STOPPING, reason=reason, stop_dags=True)
     stop_dags = reason is not None and (bool(create) or not facts.told_to_stop)
     open_starts = any(not start.final and start.name not in facts.ended for start in facts.starts)
     become = None if open_starts or create else RUN.check(facts.state, State(reason) if reason else State.SUCCEEDED)
-    return RunDecision(create=create, become=become, reason=reason, stop_dags=stop_dags, seen=seen)
+    return RunDecision(create=create, become=become, reason=reason, stop_dags=stop_dags)
+
+
+def _begin(facts: RunFacts, create: tuple[str, ...]) -> RunDecision:
+    if facts.reason is None:
+        return RunDecision(store_arguments=True, create=create, become=State.RUNNING)
+    return RunDecision(become=RUN.check(State.PENDING, State(facts.reason)), reason=facts.reason, stop_dags=True)

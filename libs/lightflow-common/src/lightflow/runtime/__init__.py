@@ -1,0 +1,1 @@
+"""Adapters: what speaks to redis, MongoDB, Celery and gRPC."""

@@ -1,0 +1,141 @@
+"""Taking hints: a Celery worker in a thread of its own that takes one only while its gate is open.
+
+With the gate shut no message is asked for, so that a worker never holds a hint that it cannot act on.
+"""
+
+import asyncio
+import logging
+import os
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from celery import Celery, bootsteps
+from celery.worker import WorkController
+from celery.worker import state as celery_state
+from kombu.entity import Queue
+
+from lightflow.core.states import Service
+from lightflow.runtime.broker import HINT, queue_list
+from lightflow.runtime.hints import SCHEMA
+
+logger = logging.getLogger(__name__)
+
+Receive = Callable[[list[str]], None]
+
+
+class Gate(bootsteps.StartStopStep):  # type: ignore[misc]  # celery publishes no types
+    """Makes a Celery consumer ask before it asks redis, and wakes its event loop when the answer changes."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def start(self, parent: Any) -> None:
+        generation: Generation = parent.app.lightflow_generation
+        qos = parent.task_consumer.channel.qos
+        can_consume = qos.can_consume
+        qos.can_consume = lambda: generation.wants() and can_consume()
+        parent.hub.add_reader(generation.wake_descriptor, generation.woken, generation.wake_descriptor)
+
+    def stop(self, parent: Any) -> None:
+        parent.hub.remove(parent.app.lightflow_generation.wake_descriptor)
+
+
+class Generation:
+    """One Celery worker, in its thread; a later one may take its place."""
+
+    def __init__(
+        self, app: Celery, names: Sequence[str], wants: Callable[[], bool], take: Callable[[Any], None]
+    ) -> None:
+        self.retired = False
+        self._wants = wants
+        self.wake_descriptor, self._wake = os.pipe()
+        os.set_blocking(self._wake, False)
+        app.lightflow_generation = self
+        app.steps["consumer"].add(Gate)
+        app.conf.task_queues = [Queue(name, routing_key=name) for name in names]  # type: ignore[no-untyped-call]  # kombu is untyped
+        app.conf.task_default_queue = names[0]
+        app.task(name=HINT)(take)
+        worker = WorkController(
+            app=app,
+            pool_cls="solo",
+            concurrency=1,
+            without_gossip=True,
+            without_mingle=True,
+            without_heartbeat=True,
+            hostname=f"hints@{os.getpid()}",
+        )
+        threading.Thread(target=worker.start, name="hint-consumer", daemon=True).start()
+
+    def wants(self) -> bool:
+        return not self.retired and self._wants()
+
+    def wake(self) -> None:
+        try:
+            os.write(self._wake, b"x")
+        except BlockingIOError:
+            logger.debug("the consumer has not yet noticed earlier wake-ups")
+
+    @staticmethod
+    def woken(descriptor: int) -> None:
+        os.read(descriptor, 4096)
+
+
+class HintConsumer:
+    """Hands the ids of hints to `receive`, on the event loop, one hint for each opening of the gate."""
+
+    def __init__(
+        self, make_app: Callable[[], Celery], service: Service, queues: Sequence[str], receive: Receive
+    ) -> None:
+        self._make_app = make_app
+        self._names = [queue_list(service, queue) for queue in queues]
+        self._receive = receive
+        self._loop = asyncio.get_running_loop()
+        self._generation: Generation | None = None
+        self.is_open = False
+        self.taken = 0
+
+    def start(self) -> None:
+        """Begin to consume, in a thread."""
+        self._generation = Generation(self._make_app(), self._names, lambda: self.is_open, self._take)
+
+    def replace(self) -> None:
+        """Leave the consumer that hangs to itself and start another; a hint taken twice costs one look."""
+        logger.warning("hints wait and none was taken: the consumer is replaced")
+        self._retire()
+        self.start()
+
+    def open(self) -> None:
+        """Let the next hint in."""
+        if not self.is_open:
+            self.is_open = True
+            if self._generation is not None:
+                self._generation.wake()
+
+    def shut(self) -> None:
+        """Let none in until `open`; one that redis has already handed out may still arrive."""
+        self.is_open = False
+
+    def stop(self) -> None:
+        """Take nothing more, for good."""
+        self.is_open = False
+        celery_state.should_stop = 0
+        self._retire()
+
+    def _retire(self) -> None:
+        if self._generation is not None:
+            self._generation.retired = True
+            self._generation.wake()
+
+    def _take(self, hint: Any) -> None:
+        """The body of the one Celery task, on the consumer's thread: shut the gate before redis is asked again."""
+        self.is_open = False
+        self.taken += 1
+        self._loop.call_soon_threadsafe(self._receive, ids_of(hint))
+
+
+def ids_of(hint: Any) -> list[str]:
+    """The ids in a hint; of one that is malformed or from a newer release, none: a look at nothing costs nothing."""
+    if isinstance(hint, dict) and hint.get("v") == SCHEMA and isinstance(hint.get("ids"), list):
+        return [item for item in hint["ids"] if isinstance(item, str)]
+    logger.warning("a hint that is no hint was dropped: %.100r", hint)
+    return []

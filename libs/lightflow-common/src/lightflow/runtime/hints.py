@@ -1,0 +1,92 @@
+"""Sending hints: messages that say "look there". They carry ids, as JSON, and may be lost without loss."""
+
+import logging
+import threading
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from celery import Celery
+
+from lightflow.core.states import Service
+from lightflow.runtime.broker import HINT, queue_list
+
+SCHEMA = 1
+IDS_PER_MESSAGE = 500
+ATTEMPT_MESSAGES = 64
+"""How many workers one call wakes at the most; a woken worker asks MongoDB for as much as it can take."""
+CHECK_EVERY = 16
+
+logger = logging.getLogger(__name__)
+
+Batch = dict[tuple[Service, str], dict[str, None]]
+
+
+def messages(service: Service, ids: Sequence[str]) -> list[list[str]]:
+    """The ids of each message: few messages where a look serves many, one per worker to wake where it does not."""
+    if service is Service.TASK_WORKER:
+        count = min(len(ids), ATTEMPT_MESSAGES)
+        return [list(ids[start::count][:IDS_PER_MESSAGE]) for start in range(count)]
+    return [list(ids[start : start + IDS_PER_MESSAGE]) for start in range(0, len(ids), IDS_PER_MESSAGE)]
+
+
+class Hints:
+    """Sends hints from a thread of its own, so that nobody waits for the broker; equal ones coalesce until sent."""
+
+    def __init__(self, app: Celery, bound: int) -> None:
+        self._app = app
+        self._bound = bound
+        self._unchecked: dict[str, int] = {}
+        self._batch: Batch = {}
+        self._closing = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name="hints", daemon=True)
+        self._thread.start()
+
+    def send(self, service: Service, queue: str, ids: Iterable[str]) -> None:
+        """Hint at these ids; never blocks and never fails."""
+        with self._changed:
+            self._batch.setdefault((service, queue), {}).update(dict.fromkeys(ids))
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Send what is left and end."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join(timeout=2)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._batch or self._closing)
+                batch, self._batch = self._batch, {}
+            if not batch:
+                return
+            self._publish(batch)
+
+    def _publish(self, batch: Batch) -> None:
+        try:
+            with self._app.amqp.producer_pool.acquire(block=True, timeout=5) as producer:
+                for (service, queue), ids in batch.items():
+                    self._publish_to(producer, service, queue, list(ids))
+        except Exception as error:  # kombu raises whatever its transport raises, and a hint may be lost
+            logger.warning("%d hints were not sent, the sweep will make up for it: %s", len(batch), error)
+
+    def _publish_to(self, producer: Any, service: Service, queue: str, ids: list[str]) -> None:
+        name = queue_list(service, queue)
+        for message in messages(service, ids):
+            if self._is_full(producer, name):
+                return
+            hint = {"v": SCHEMA, "ids": message}
+            self._app.send_task(HINT, args=(hint,), queue=name, producer=producer, retry=False, ignore_result=True)
+
+    def _is_full(self, producer: Any, name: str) -> bool:
+        """Whether enough hints wait already; asked of redis only now and then, because the bound need not be exact."""
+        sent = self._unchecked.get(name, 0)
+        self._unchecked[name] = (sent + 1) % CHECK_EVERY
+        if sent:
+            return False
+        full = bool(producer.channel.client.llen(name) >= self._bound)
+        if full:
+            self._unchecked[name] = 0
+        return full

@@ -1,0 +1,123 @@
+"""A process in the list of workers: entering it, proving life, leaving it."""
+
+import asyncio
+import logging
+import os
+import platform
+import socket
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from pymongo.errors import DuplicateKeyError, PyMongoError
+
+from lightflow.core.ids import new_id
+from lightflow.core.states import Service
+from lightflow.runtime.mongo import SCHEMA, Database
+
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+logger = logging.getLogger(__name__)
+
+
+def without_password(url: str) -> str:
+    """The URL as it may be shown."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:***@{parts.netloc.rpartition('@')[2]}"))
+
+
+def process_started(pid: int) -> str | None:
+    """When a process of this host started, as its kernel counts; None when there is none, or nobody can tell."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    return stat.rpartition(")")[2].split()[19]
+
+
+@dataclass
+class Member:
+    """One incarnation of a service process, as others see it."""
+
+    service: Service
+    name: str
+    queues: Sequence[str]
+    broker: str
+    slots: int = 0
+    host: str = field(default_factory=socket.gethostname)
+    incarnation: str = field(default_factory=new_id)
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "_id": self.incarnation,
+            "schema": SCHEMA,
+            "service": self.service.value,
+            "name": self.name,
+            "host": self.host,
+            "pid": os.getpid(),
+            "pid_started": process_started(os.getpid()),
+            "process_pids": [],
+            "queues": list(self.queues),
+            "slots": self.slots,
+            "running": 0,
+            "beat": 0,
+            "python": PYTHON,
+            "implementation": platform.python_implementation(),
+            "broker": without_password(self.broker),
+            "draining": False,
+        }
+
+
+class Membership:
+    """Keeps a member's lease: one counter, bumped every `interval` seconds."""
+
+    def __init__(self, db: Database, member: Member, interval: float) -> None:
+        self.member = member
+        self._workers = db["workers"]
+        self._interval = interval
+        self._renewed = 0.0
+
+    async def enter(self) -> None:
+        """Appear in the list."""
+        try:
+            await self._workers.insert_one(self.member.document())
+        except DuplicateKeyError:
+            logger.debug("an earlier attempt to enter had succeeded")
+        stamp = {"$currentDate": {"started_at": True, "beat_at": True}}
+        await self._workers.update_one({"_id": self.member.incarnation}, stamp)
+        self._renewed = asyncio.get_running_loop().time()
+
+    async def leave(self) -> None:
+        """Disappear from the list."""
+        await self._workers.delete_one({"_id": self.member.incarnation})
+
+    async def renew(self, **facts: Any) -> dict[str, Any] | None:
+        """Bump the counter and report facts; the document, or None when others have declared this lease lost."""
+        document = await self._workers.find_one_and_update(
+            {"_id": self.member.incarnation, "dead": {"$exists": False}},
+            {"$inc": {"beat": 1}, "$currentDate": {"beat_at": True}, "$set": facts},
+            return_document=True,
+        )
+        if document is not None:
+            self._renewed = asyncio.get_running_loop().time()
+        return document
+
+    def since_renewal(self) -> float:
+        """Seconds since this lease was last proven."""
+        return asyncio.get_running_loop().time() - self._renewed
+
+    async def keep(self) -> None:
+        """Renew for ever, for members that hold nothing: one that was declared dead enters again."""
+        while True:
+            await asyncio.sleep(self._interval)
+            try:
+                if await self.renew() is None:
+                    self.member.incarnation = new_id()
+                    await self.enter()
+            except PyMongoError as error:
+                logger.warning("the lease was not renewed: %s", error)

@@ -1,0 +1,92 @@
+"""The connection to MongoDB: what it is configured with, and the indexes that queries rely on."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import quote_plus
+
+from pymongo import ASCENDING, AsyncMongoClient, IndexModel
+from pymongo.asynchronous.database import AsyncDatabase
+
+from lightflow.config import Config
+
+Document = dict[str, Any]
+Database = AsyncDatabase[Document]
+Indexes = Mapping[str, Iterable[IndexModel]]
+
+SCHEMA = 1
+"""Version of the documents that this release writes; anything newer is left alone."""
+
+NOW = "$$NOW"
+"""The server's clock: the only clock that ends up in documents."""
+
+
+def store_uri(config: Config) -> str:
+    """The connection string of the `store` section."""
+    store = config.data_store
+    if store.get("uri"):
+        return str(store["uri"])
+    credentials = ""
+    if store.get("username"):
+        credentials = f"{quote_plus(store['username'])}:{quote_plus(store.get('password') or '')}@"
+    options = {"authSource": store.get("auth_source"), "authMechanism": store.get("auth_mechanism")}
+    query = "&".join(f"{key}={quote_plus(value)}" for key, value in options.items() if value and credentials)
+    return f"mongodb://{credentials}{store['host']}:{store['port']}/?{query}"
+
+
+def connect(config: Config, name: str) -> AsyncMongoClient[Document]:
+    """A client whose writes are journalled by a majority and never repeated behind our back."""
+    return AsyncMongoClient(
+        store_uri(config),
+        appname=name,
+        w="majority",
+        journal=True,
+        retryWrites=False,
+        tz_aware=True,
+        connectTimeoutMS=5000,
+        serverSelectionTimeoutMS=5000,
+        serverMonitoringMode="poll",
+    )
+
+
+def database(client: AsyncMongoClient[Document], config: Config) -> Database:
+    """The database of the `store` section."""
+    return client[config.data_store.get("database") or "lightflow"]
+
+
+RECORD_INDEXES: Indexes = {
+    "runs": [
+        IndexModel([("key", ASCENDING)], unique=True, sparse=True),
+        IndexModel([("dirty", ASCENDING)], partialFilterExpression={"dirty": {"$exists": True}}),
+        IndexModel([("created_at", ASCENDING)]),
+    ],
+    "dag_runs": [
+        IndexModel([("run", ASCENDING), ("name", ASCENDING)]),
+        IndexModel([("dirty", ASCENDING)], partialFilterExpression={"dirty": {"$exists": True}}),
+        IndexModel([("run", ASCENDING)], name="marked", partialFilterExpression={"marked": True}),
+    ],
+    "task_runs": [
+        # What changed in this DAG run?
+        IndexModel([("dag_run", ASCENDING)], name="marked", partialFilterExpression={"marked": True}),
+        # What may I claim?
+        IndexModel(
+            [("queue", ASCENDING), ("python", ASCENDING), ("ready_at", ASCENDING)],
+            name="claimable",
+            partialFilterExpression={"state": "queued"},
+        ),
+        IndexModel([("holder", ASCENDING)], partialFilterExpression={"state": "running"}),
+        # Is anything of this DAG run open?
+        IndexModel([("dag_run", ASCENDING), ("state", ASCENDING)]),
+        IndexModel([("run", ASCENDING), ("changed_at", ASCENDING)]),
+    ],
+    "loads": [
+        IndexModel([("state", ASCENDING), ("created_at", ASCENDING)]),
+        IndexModel([("created_at", ASCENDING)], name="expiry", expireAfterSeconds=3600),
+    ],
+}
+
+
+async def create_indexes(db: Database, *declarations: Indexes) -> None:
+    """Create what is missing of the declared indexes; what exists costs one round trip a collection."""
+    for declared in (RECORD_INDEXES, *declarations):
+        for collection, models in declared.items():
+            await db[collection].create_indexes(list(models))

@@ -1,0 +1,160 @@
+"""Notifications over redis: they only say "look"; whoever gets one reads the facts from MongoDB.
+
+A notification that is lost costs its receiver the wait until its own slow check, and after a reconnect every
+subscriber is woken, because anything may have been missed.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from lightflow.config import Config
+
+CHANNEL = "lightflow:look"
+RECONNECT_DELAYS = (0.05, 0.1, 0.2, 0.5, 1.0)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Something to look at: its kind and ids; `missed` marks a reconnect, after which all ids are suspects."""
+
+    kind: str
+    ids: dict[str, str] = field(default_factory=dict)
+    missed: bool = False
+
+
+def signal_url(config: Config) -> str:
+    """The redis URL of the `signal` section."""
+    signal = config.signal
+    if signal.get("uri"):
+        return str(signal["uri"])
+    password = f":{signal['password']}@" if signal.get("password") else ""
+    return f"redis://{password}{signal['host']}:{signal['port']}/{signal.get('database') or 0}"
+
+
+def connect_redis(config: Config) -> Redis:
+    """A client for notifications and for questions about queues; its errors surface at once."""
+    return Redis.from_url(signal_url(config), socket_connect_timeout=5, health_check_interval=30, decode_responses=True)
+
+
+class Subscription:
+    """The looks of some kinds, as they come."""
+
+    def __init__(self, kinds: frozenset[str]) -> None:
+        self.kinds = kinds
+        self._looks: list[Look] = []
+        self._arrived = asyncio.Event()
+
+    def offer(self, look: Look) -> None:
+        if look.missed or look.kind in self.kinds:
+            self._looks.append(look)
+            self._arrived.set()
+
+    async def wait(self, timeout: float | None = None) -> list[Look]:
+        """What has arrived since the last call; waits for the first, at most `timeout` seconds, then returns []."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await self._arrived.wait()
+        looks, self._looks = self._looks, []
+        self._arrived.clear()
+        return looks
+
+    async def __aiter__(self) -> AsyncIterator[Look]:
+        while True:
+            for look in await self.wait():
+                yield look
+
+
+class Notifier:
+    """Publishes and receives looks over one connection each."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._subscriptions: set[Subscription] = set()
+        self._pending: dict[str, None] = {}
+        self._wake = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        self._tasks = [asyncio.create_task(self._send()), asyncio.create_task(self._receive())]
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._flush()
+        await self._redis.aclose()
+
+    async def publish(self, kind: str, **ids: str) -> None:
+        """Tell whoever listens to look; equal looks that wait to be sent become one."""
+        self._pending[json.dumps({"kind": kind, **ids}, sort_keys=True)] = None
+        self._wake.set()
+
+    @contextlib.asynccontextmanager
+    async def subscribe(self, *kinds: str) -> AsyncIterator[Subscription]:
+        """The looks of these kinds from now on."""
+        subscription = Subscription(frozenset(kinds))
+        self._subscriptions.add(subscription)
+        try:
+            yield subscription
+        finally:
+            self._subscriptions.discard(subscription)
+
+    async def _send(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            await self._flush()
+
+    async def _flush(self) -> None:
+        messages, self._pending = list(self._pending), {}
+        if not messages:
+            return
+        try:
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                for message in messages:
+                    pipeline.publish(CHANNEL, message)
+                await pipeline.execute()
+        except (RedisError, OSError) as error:
+            logger.warning("redis did not take %d notifications: %s", len(messages), error)
+
+    async def _receive(self) -> None:
+        failures = 0
+        while True:
+            try:
+                async with self._redis.pubsub() as pubsub:
+                    await pubsub.subscribe(CHANNEL)
+                    async for message in pubsub.listen():
+                        if message["type"] == "subscribe":
+                            self._offer(Look("reconnected", missed=True))
+                            failures = 0
+                        else:
+                            self._offer(_parse(message))
+            except (RedisError, OSError) as error:
+                logger.warning("no notifications from redis: %s", error)
+            await asyncio.sleep(RECONNECT_DELAYS[min(failures, len(RECONNECT_DELAYS) - 1)])
+            failures += 1
+
+    def _offer(self, look: Look | None) -> None:
+        if look is not None:
+            for subscription in tuple(self._subscriptions):
+                subscription.offer(look)
+
+
+def _parse(message: dict[str, Any]) -> Look | None:
+    try:
+        body = json.loads(message["data"])
+        kind = body.pop("kind")
+        return Look(str(kind), {key: str(value) for key, value in body.items()})
+    except (ValueError, KeyError, AttributeError) as error:
+        logger.warning("a notification that nobody here could have sent was dropped: %s", error)
+        return None

@@ -1,0 +1,90 @@
+"""What every service process does around its work: logging, signals, readiness, and waiting for what it needs."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+from pymongo.errors import PyMongoError
+from redis.exceptions import RedisError
+
+from lightflow.config import Config
+from lightflow.core.errors import LightflowException
+
+Result = TypeVar("Result")
+UNREACHABLE = (PyMongoError, RedisError, OSError)
+FIRST_DELAY, LAST_DELAY = 0.02, 1.0
+
+logger = logging.getLogger(__name__)
+
+
+def run_service(name: str, main: Callable[[Config, asyncio.Event], Awaitable[None]]) -> None:
+    """Run a service until SIGTERM or SIGINT; a wrong configuration ends it with one line and exit code 2."""
+    logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {name} %(levelname)s %(message)s", stream=sys.stderr)
+    for noisy in ("celery", "kombu", "pymongo"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    try:
+        config = Config()
+        config.load_from_file()
+    except LightflowException as error:
+        sys.exit(_refuse(name, error))
+    asyncio.run(_until_told(config, main))
+
+
+def _refuse(name: str, error: LightflowException) -> int:
+    sys.stderr.write(f"{name}: {error}\n")
+    return 2
+
+
+async def _until_told(config: Config, main: Callable[[Config, asyncio.Event], Awaitable[None]]) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await main(config, stop)
+
+
+def notify_ready() -> None:
+    """Tell whoever started this process, by the descriptor it named in the environment, that it serves."""
+    descriptor = os.environ.pop("LIGHTFLOW_READY_FD", None)
+    if descriptor is not None:
+        os.write(int(descriptor), b"1")
+        os.close(int(descriptor))
+
+
+async def serve_until(
+    stop: asyncio.Event, *work: Coroutine[Any, Any, None], finish: Callable[[], Awaitable[None]] | None = None
+) -> None:
+    """Do this work until `stop` is set, then `finish` beside it.
+
+    Work that ends by an error ends the process: its supervisor starts it anew.
+    """
+    tasks = [asyncio.create_task(coroutine) for coroutine in work]
+    stopped = asyncio.create_task(stop.wait())
+    try:
+        done, _ = await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+        if finish is not None:
+            await finish()
+    finally:
+        for task in (stopped, *tasks):
+            task.cancel()
+        await asyncio.gather(stopped, *tasks, return_exceptions=True)
+
+
+async def when_reachable(what: str, attempt: Callable[[], Awaitable[Result]]) -> Result:
+    """The result of the first attempt that reaches its server; says once a minute what it waits for."""
+    delay, waited = FIRST_DELAY, 0.0
+    while True:
+        try:
+            return await attempt()
+        except UNREACHABLE as error:
+            if waited == 0.0 or waited >= 60.0:
+                logger.warning("waiting for %s: %s", what, str(error).splitlines()[0])
+                waited = 0.0
+            await asyncio.sleep(delay)
+            waited, delay = waited + delay, min(delay * 2, LAST_DELAY)

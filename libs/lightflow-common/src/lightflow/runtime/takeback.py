@@ -1,0 +1,61 @@
+"""Taking back the attempts of a worker whose lease is lost, or of an earlier incarnation on the same host."""
+
+import logging
+from dataclasses import dataclass
+
+from lightflow.core.errors import PayloadForged, WorkflowUnknown
+from lightflow.core.outcomes import Bounds, Ending, ErrorInfo, Outcome
+from lightflow.core.states import Service, State
+from lightflow.runtime import attempts
+from lightflow.runtime.hints import Hints
+from lightflow.runtime.mongo import Database, Document
+from lightflow.runtime.specs import Specs
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TakeBack:
+    """Ends attempts in the name of workers that can no longer do it."""
+
+    db: Database
+    specs: Specs
+    hints: Hints
+    bounds: Bounds
+
+    async def from_dead(self, incarnation: str) -> None:
+        """Declare a worker dead, which it will notice, end what it holds, and remove it from the list."""
+        await self.db["workers"].update_one({"_id": incarnation}, {"$set": {"dead": True}})
+        lost = Outcome(Ending.LOST, ErrorInfo("WorkerLost", "the worker that ran this attempt was lost"))
+        await self.attempts_of(incarnation, lost)
+        await self.db["workers"].delete_one({"_id": incarnation})
+
+    async def attempts_of(self, incarnation: str, outcome: Outcome) -> int:
+        """End every attempt that this incarnation holds with this outcome; how many there were."""
+        held = {"holder": incarnation, "state": State.RUNNING.value}
+        tasks = [task async for task in self.db["task_runs"].find(held, {"output": 0})]
+        for task in tasks:
+            await self.end(task, outcome)
+        if tasks:
+            logger.warning("%d attempts of worker %s were taken back", len(tasks), incarnation)
+        return len(tasks)
+
+    async def end(self, task: Document, outcome: Outcome) -> None:
+        """End the attempt that holds a task, unless it does not any more."""
+        try:
+            dag = (await self.specs.get(task["version"])).dag(task["dag"].rpartition(":")[0])
+        except (WorkflowUnknown, PayloadForged) as error:
+            logger.error("the attempt of %s stays as it is: %s", task["_id"], error)
+            return
+        spec = dag.tasks[task["index"]]
+        stopping = await self._is_stopping(task)
+        settlement = attempts.settlement_of(task, spec, outcome, self.bounds, stopping)
+        change = attempts.commit(task, dag, outcome, settlement, None)
+        await self.db["task_runs"].update_one(attempts.fence(task), change)
+        if settlement.state is State.QUEUED:
+            self.hints.send(Service.TASK_WORKER, task["queue"], [task["_id"]])
+        self.hints.send(Service.DAG_RUNNER, task["dag_queue"], [attempts.dag_run_of(task)])
+
+    async def _is_stopping(self, task: Document) -> bool:
+        dag_run = await self.db["dag_runs"].find_one({"_id": task["dag_run"]}, {"stop": 1, "state": 1})
+        return dag_run is None or bool(dag_run.get("stop")) or dag_run["state"] != State.RUNNING

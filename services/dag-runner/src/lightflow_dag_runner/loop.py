@@ -1,0 +1,128 @@
+"""The dag-runner's work: load a DAG run, decide, save, act."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from lightflow.core import ids
+from lightflow.core.dag_machine import DagDecision, DagFacts, decide
+from lightflow.core.errors import PayloadForged, WorkflowUnknown
+from lightflow.core.graph import DagSpec
+from lightflow.core.readiness import SKIPPED
+from lightflow.core.states import FINAL, Reason, Service, State
+from lightflow.runtime.hints import Hints
+from lightflow.runtime.mongo import SCHEMA
+from lightflow.runtime.notify import Notifier
+from lightflow.runtime.specs import Specs
+from lightflow_dag_runner.knowledge import Knowledge
+from lightflow_dag_runner.store import DagRun, Store
+
+logger = logging.getLogger(__name__)
+
+BROADER = 16
+"""By how much more predecessors are asked for when the ones asked for turn out to have ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class DagRunner:
+    """Moves DAG runs, and their tasks from waiting to queued or skipped."""
+
+    store: Store
+    specs: Specs
+    knowledge: Knowledge
+    hints: Hints
+    notifier: Notifier
+
+    async def look(self, dag_run_id: str) -> None:
+        """Do what is due for a DAG run; with nothing due this costs one read."""
+        dag_run = await self.store.load(dag_run_id)
+        if dag_run is None:
+            logger.debug("nothing to look at: there is no DAG run %s", dag_run_id)
+        elif dag_run.document["schema"] > SCHEMA:
+            logger.warning("DAG run %s was written by a newer release and is left to it", dag_run_id)
+        else:
+            await self._look(dag_run)
+
+    async def _look(self, dag_run: DagRun) -> None:
+        try:
+            dag = (await self.specs.get(dag_run.document["version"])).dag(dag_run.document["dag"])
+        except (WorkflowUnknown, PayloadForged) as error:
+            dag, dag_run = DagSpec(dag_run.document["dag"]), _failed(dag_run, error)
+        facts = self._facts(dag_run)
+        while True:
+            decision = decide(dag, facts)
+            if decision.probe:
+                facts = await self._probe(dag_run, facts, decision.probe)
+                continue
+            await self._act(dag_run, dag, decision)
+            if not decision.count:
+                break
+            facts = await self._count(dag_run, facts, decision)
+        await self._finish(dag_run, facts, decision)
+
+    def _facts(self, dag_run: DagRun) -> DagFacts:
+        document = dag_run.document
+        return DagFacts(
+            state=dag_run.state,
+            stop=_reason(document.get("stop")),
+            reason=_reason(document.get("reason")),
+            fresh=dag_run.fresh,
+            known=self.knowledge.of(dag_run.id) | dag_run.fresh,
+            begins="dirty" in document,
+        )
+
+    async def _probe(self, dag_run: DagRun, facts: DagFacts, indexes: tuple[int, ...]) -> DagFacts:
+        ends = await self.store.ends(dag_run.id, indexes)
+        still_open = facts.still_open | {index for index in indexes if index not in ends}
+        return replace(facts, known={**facts.known, **ends}, still_open=still_open, breadth=facts.breadth * BROADER)
+
+    async def _count(self, dag_run: DagRun, facts: DagFacts, decision: DagDecision) -> DagFacts:
+        return replace(
+            facts,
+            state=decision.become or facts.state,
+            reason=decision.reason or facts.reason,
+            fresh={},
+            begins=False,
+            remaining=await self.store.has_open_tasks(dag_run.id),
+        )
+
+    async def _act(self, dag_run: DagRun, dag: DagSpec, decision: DagDecision) -> None:
+        if decision.create_tasks:
+            await self.store.create_tasks(dag_run, dag)
+        if decision.become is not None:
+            await self.store.become(dag_run, decision)
+        await self.store.apply(dag_run.id, decision)
+        for queue, indexes in _by_queue(dag, decision.queue).items():
+            self.hints.send(Service.TASK_WORKER, queue, (ids.task_run_id(dag_run.id, index) for index in indexes))
+        if decision.become in FINAL or decision.become is State.STOPPING:
+            self.hints.send(Service.SCHEDULER, dag_run.document["run_queue"], [dag_run.document["run"]])
+        if decision.become is State.STOPPING:
+            await self.notifier.publish("stop", run=dag_run.document["run"])
+        if decision.become or decision.queue or decision.skip or decision.propagated:
+            await self.notifier.publish("run", run=dag_run.document["run"])
+
+    async def _finish(self, dag_run: DagRun, facts: DagFacts, decision: DagDecision) -> None:
+        if decision.become in FINAL or dag_run.state in FINAL:
+            self.knowledge.forget(dag_run.id)
+            return
+        self.knowledge.learn(dag_run.id, {**facts.known, **dict.fromkeys(decision.skip, SKIPPED)})
+        if "dirty" in dag_run.document:
+            await self.store.looked_at(dag_run)
+
+
+def _reason(value: str | None) -> Reason | None:
+    return None if value is None else Reason(value)
+
+
+def _failed(dag_run: DagRun, error: Exception) -> DagRun:
+    """The DAG run as one that is asked to fail, because nobody can tell what its tasks are."""
+    cause = {"state": State.FAILED, "task": "", "error": {"type": type(error).__name__, "message": str(error)}}
+    return DagRun({**dag_run.document, "stop": Reason.FAILED}, dag_run.fresh, (cause, *dag_run.errors))
+
+
+def _by_queue(dag: DagSpec, indexes: Iterable[int]) -> dict[str, list[int]]:
+    queues: dict[str, list[int]] = defaultdict(list)
+    for index in indexes:
+        queues[dag.tasks[index].queue].append(index)
+    return queues

@@ -1,0 +1,165 @@
+"""DAG runs and their tasks in MongoDB: each method is one atomic step, safe to repeat."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pymongo import UpdateMany, UpdateOne
+from pymongo.errors import BulkWriteError
+
+from lightflow.core import ids
+from lightflow.core.dag_machine import DagDecision
+from lightflow.core.graph import DagSpec
+from lightflow.core.readiness import Final
+from lightflow.core.states import DAG, FINAL, TASK, State
+from lightflow.runtime.mongo import NOW, SCHEMA, Database, Document
+
+FRESH_AT_ONCE = 10_000
+IDS_PER_FILTER = 10_000
+DUPLICATE = 11000
+OPEN = [state.value for state in (State.WAITING, State.QUEUED, State.RUNNING)]
+
+
+@dataclass(frozen=True, slots=True)
+class DagRun:
+    """A DAG run as one look finds it, with the tasks that ended and were not looked at."""
+
+    document: Document
+    fresh: dict[int, Final] = field(default_factory=dict)
+    errors: tuple[Document, ...] = ()
+
+    @property
+    def id(self) -> str:
+        return str(self.document["_id"])
+
+    @property
+    def state(self) -> State:
+        return State(self.document["state"])
+
+
+class Store:
+    """What a dag-runner reads and writes."""
+
+    def __init__(self, db: Database) -> None:
+        self._dag_runs = db["dag_runs"]
+        self._task_runs = db["task_runs"]
+
+    async def load(self, dag_run: str) -> DagRun | None:
+        """A DAG run and its fresh tasks, in one command; None when there is none of this id."""
+        fresh = [
+            {"$match": {"dag_run": dag_run, "marked": True}},
+            {"$limit": FRESH_AT_ONCE},
+            {"$project": {"index": 1, "state": 1, "selected": 1, "error": 1, "task": 1}},
+        ]
+        pipeline: list[Document] = [{"$match": {"_id": dag_run}}, {"$unionWith": {"coll": "task_runs", "pipeline": fresh}}]
+        found = [doc async for doc in await self._dag_runs.aggregate(pipeline, batchSize=FRESH_AT_ONCE + 1)]
+        if not found or found[0]["_id"] != dag_run:
+            return None
+        document, *tasks = found
+        errors = tuple(task for task in tasks if task["state"] in (State.ABORTED, State.FAILED))
+        return DagRun(document, {task["index"]: _final(task) for task in tasks}, errors)
+
+    async def ends(self, dag_run: str, indexes: Iterable[int]) -> dict[int, Final]:
+        """Those of the tasks at these indexes that have ended."""
+        wanted = {"_id": {"$in": [ids.task_run_id(dag_run, index) for index in indexes]}}
+        found = self._task_runs.find(wanted, {"index": 1, "state": 1, "selected": 1})
+        return {task["index"]: _final(task) async for task in found if State(task["state"]) in FINAL}
+
+    async def create_tasks(self, dag_run: DagRun, dag: DagSpec) -> None:
+        """Insert the tasks that do not exist yet, waiting."""
+        try:
+            if dag.tasks:
+                await self._task_runs.insert_many(_new_tasks(dag_run.document, dag), ordered=False)
+        except BulkWriteError as error:
+            if any(failure["code"] != DUPLICATE for failure in error.details["writeErrors"]):
+                raise
+
+    async def become(self, dag_run: DagRun, decision: DagDecision) -> None:
+        """Make the decided move; what the scheduler must see of it is marked in the same update."""
+        target = decision.become or dag_run.state
+        sources = [state.value for state in DAG.sources(target)]
+        if target is State.STOPPING:
+            sources.append(State.STOPPING.value)  # for a stronger reason
+        change: Document = {"state": target.value, "changed_at": NOW}
+        if target is State.RUNNING:
+            change["started_at"] = NOW
+        if decision.reason is not None:
+            change["reason"] = decision.reason.value
+        if dag_run.errors:
+            change["error"] = {"$ifNull": ["$error", {"$literal": self._error(dag_run)}]}
+        if target in FINAL or target is State.STOPPING:
+            change["marked"] = True
+        steps: list[Document] = [{"$set": change}]
+        if target in FINAL:
+            steps = [{"$set": {**change, "finished_at": NOW}}, {"$unset": "dirty"}]
+        await self._dag_runs.update_one({"_id": dag_run.id, "state": {"$in": sources}}, steps)
+
+    async def apply(self, dag_run: str, decision: DagDecision) -> None:
+        """Move the tasks as decided, then clear the marks, in one command whose steps keep that order."""
+        steps: list[UpdateMany] = []
+        if decision.stop_open:
+            steps.append(_move({"dag_run": dag_run}, State.STOPPED, finished_at=NOW))
+        steps += [_move(few, State.QUEUED, ready_at=NOW) for few in _by_id(dag_run, decision.queue)]
+        steps += [_move(few, State.SKIPPED, finished_at=NOW) for few in _by_id(dag_run, decision.skip)]
+        steps += [UpdateMany(few, {"$unset": {"marked": ""}}) for few in _by_id(dag_run, decision.propagated)]
+        if steps:
+            await self._task_runs.bulk_write(steps, ordered=True)
+
+    async def has_open_tasks(self, dag_run: str) -> bool:
+        """Whether a task of the DAG run is not final."""
+        found = await self._task_runs.find_one({"dag_run": dag_run, "state": {"$in": OPEN}}, {"_id": 1})
+        return found is not None
+
+    async def looked_at(self, dag_run: DagRun) -> None:
+        """Clear the mark that made this look due, unless something was written since."""
+        filter_ = {"_id": dag_run.id, "dirty": dag_run.document["dirty"]}
+        await self._dag_runs.bulk_write([UpdateOne(filter_, {"$unset": {"dirty": ""}})])
+
+    @staticmethod
+    def _error(dag_run: DagRun) -> Document:
+        worst = max(dag_run.errors, key=lambda task: task["state"] == State.FAILED)
+        cause = worst.get("error") or {"type": "AbortWorkflow", "message": "", "traceback": ""}
+        return {**cause, "task": worst["task"], "dag": dag_run.document["name"]}
+
+
+def _final(task: Document) -> Final:
+    selected = task.get("selected")
+    return Final(State(task["state"]), None if selected is None else tuple(selected))
+
+
+def _move(which: Document, target: State, **more: Any) -> UpdateMany:
+    """The update of tasks by a dag-runner's move to this state, from the states that allow it."""
+    sources = [source.value for source in TASK.sources(target) if source is not State.RUNNING]
+    change = {"state": target.value, "changed_at": NOW, **more}
+    return UpdateMany({**which, "state": {"$in": sources}}, [{"$set": change}])
+
+
+def _by_id(dag_run: str, indexes: Sequence[int]) -> list[Document]:
+    """Filters for these tasks, none of them too long for one message."""
+    every = [ids.task_run_id(dag_run, index) for index in indexes]
+    return [{"_id": {"$in": every[at : at + IDS_PER_FILTER]}} for at in range(0, len(every), IDS_PER_FILTER)]
+
+
+def _new_tasks(dag_run: Document, dag: DagSpec) -> Iterable[Document]:
+    common = {
+        "schema": SCHEMA,
+        "run": dag_run["run"],
+        "dag_run": dag_run["_id"],
+        "dag": dag_run["name"],
+        "dag_queue": dag_run["queue"],
+        "version": dag_run["version"],
+        "python": dag_run["python"],
+        "state": State.WAITING.value,
+        "attempts": [],
+        "errors": 0,
+        "deaths": 0,
+        "losses": 0,
+    }
+    for index, task in enumerate(dag.tasks):
+        yield {
+            "_id": ids.task_run_id(dag_run["_id"], index),
+            "index": index,
+            "task": task.name,
+            "queue": task.queue,
+            **common,
+        }

@@ -1,0 +1,161 @@
+"""Runs in MongoDB: each method is one atomic step, safe to repeat."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from pymongo.errors import BulkWriteError
+
+from lightflow.core import ids
+from lightflow.core.graph import WorkflowSpec
+from lightflow.core.run_machine import RunDecision, Start
+from lightflow.core.states import FINAL, Reason, State
+from lightflow.runtime.mongo import SCHEMA, Database, Document
+
+DUPLICATE = 11000
+SEEN_AT_ONCE = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run as one look finds it, with those of its DAG runs that it has not seen change."""
+
+    document: Document
+    changed: tuple[Document, ...] = ()
+
+    @property
+    def id(self) -> str:
+        return str(self.document["_id"])
+
+    @property
+    def state(self) -> State:
+        return State(self.document["state"])
+
+    @property
+    def starts(self) -> tuple[Start, ...]:
+        return tuple(Start(start["name"], start["created"], start["final"]) for start in self.document["starts"])
+
+    @property
+    def ended(self) -> dict[str, State]:
+        return {dag["name"]: State(dag["state"]) for dag in self.changed if State(dag["state"]) in FINAL}
+
+    @property
+    def troubles(self) -> frozenset[Reason]:
+        return frozenset(Reason(dag["reason"]) for dag in self.changed if dag.get("reason"))
+
+
+class Store:
+    """What a scheduler reads and writes."""
+
+    def __init__(self, db: Database) -> None:
+        self._runs = db["runs"]
+        self._dag_runs = db["dag_runs"]
+
+    async def load(self, run_id: str) -> Run | None:
+        """A run and its changed DAG runs, in one command; None when there is none of this id."""
+        changed = [
+            {"$match": {"run": run_id, "marked": True}},
+            {"$limit": SEEN_AT_ONCE},
+            {"$project": {"name": 1, "state": 1, "reason": 1, "error": 1}},
+        ]
+        pipeline: list[Document] = [{"$match": {"_id": run_id}}, {"$unionWith": {"coll": "dag_runs", "pipeline": changed}}]
+        found = [doc async for doc in await self._runs.aggregate(pipeline, batchSize=SEEN_AT_ONCE + 1)]
+        return Run(found[0], tuple(found[1:])) if found and found[0]["_id"] == run_id else None
+
+    async def create_dag_runs(self, run: Run, names: Iterable[str], spec: WorkflowSpec) -> None:
+        """Insert the documents of these DAG runs where they do not exist yet."""
+        wanted = set(names)
+        starts = [start for start in run.document["starts"] if start["name"] in wanted]
+        documents = [_new_dag_run(run.document, start, spec.dag(start["dag"]).queue) for start in starts]
+        try:
+            if documents:
+                await self._dag_runs.insert_many(documents, ordered=False)
+        except BulkWriteError as error:
+            if any(failure["code"] != DUPLICATE for failure in error.details["writeErrors"]):
+                raise
+        if documents:
+            unstamped = {"_id": {"$in": [document["_id"] for document in documents]}, "created_at": None}
+            await self._dag_runs.update_many(unstamped, {"$currentDate": {"created_at": True, "changed_at": True}})
+
+    async def save(self, run: Run, decision: RunDecision) -> bool:
+        """Record the decision; False when the run has changed since it was loaded and must be looked at again."""
+        target = decision.become or run.state
+        change: Document = {"state": target.value}
+        filters: list[Document] = []
+        if decision.reason is not None:
+            change["reason"] = decision.reason.value
+        if run.document.get("error") is None and (error := _worst_error(run.changed)) is not None:
+            change["error"] = error
+        for field, names in (("created", decision.create), ("final", tuple(run.ended))):
+            if names:
+                change[f"starts.$[{field}].{field}"] = True
+                filters.append({f"{field}.name": {"$in": list(names)}})
+        stamps = {"changed_at": True}
+        if target is State.RUNNING and run.state is State.PENDING:
+            stamps["started_at"] = True
+        if target in FINAL:
+            stamps["finished_at"] = True
+            change |= {"cleanup": not run.document["keep_data"], "dirty": ids.new_id()}
+        update = {"$set": change, "$currentDate": stamps}
+        result = await self._runs.update_one(self._expected(run, target), update, array_filters=filters or None)
+        return result.matched_count == 1
+
+    @staticmethod
+    def _expected(run: Run, target: State) -> Document:
+        expected: Document = {"_id": run.id, "state": run.state.value}
+        if target is State.STOPPING:
+            expected["state"] = {"$in": [State.RUNNING.value, State.STOPPING.value]}
+        if target in FINAL:
+            still_open = {"final": False, "name": {"$nin": list(run.ended)}}
+            expected["starts"] = {"$not": {"$elemMatch": still_open}}
+        return expected
+
+    async def stop_dags(self, run: Run, reason: Reason) -> list[Document]:
+        """Ask every DAG run that is not final to stop for this reason; those that were asked."""
+        open_ = {"run": run.id, "state": {"$nin": [state.value for state in FINAL]}}
+        change = {"$set": {"stop": reason.value, "dirty": ids.new_id()}, "$currentDate": {"changed_at": True}}
+        await self._dag_runs.update_many({**open_, "stop": {"$ne": reason.value}}, change)
+        await self._runs.update_one({"_id": run.id}, {"$set": {"told": reason.value}})
+        return [dag async for dag in self._dag_runs.find(open_, {"queue": 1})]
+
+    async def saw(self, run: Run) -> None:
+        """Clear the marks of the DAG runs that this look has taken into account."""
+        for state in {dag["state"] for dag in run.changed}:
+            names = [dag["_id"] for dag in run.changed if dag["state"] == state]
+            await self._dag_runs.update_many({"_id": {"$in": names}, "state": state}, {"$unset": {"marked": ""}})
+
+    async def cleaned(self, run: Run) -> None:
+        """Record that nothing of the run is left to clean."""
+        await self._runs.update_one({"_id": run.id}, {"$unset": {"cleanup": ""}})
+
+    async def looked_at(self, run: Run) -> None:
+        """Clear the mark that made this look due, unless something was written since."""
+        if "dirty" in run.document:
+            await self._runs.update_one({"_id": run.id, "dirty": run.document["dirty"]}, {"$unset": {"dirty": ""}})
+
+
+def _worst_error(changed: Iterable[Document]) -> Document | None:
+    errors = [dag for dag in changed if dag.get("error")]
+    return max(errors, key=lambda dag: dag.get("reason") == Reason.FAILED)["error"] if errors else None
+
+
+def _new_dag_run(run: Document, start: Document, queue: str) -> dict[str, Any]:
+    return {
+        "_id": ids.dag_run_id(run["_id"], start["name"]),
+        "schema": SCHEMA,
+        "run": run["_id"],
+        "run_queue": run["queue"],
+        "workflow": run["workflow"],
+        "dag": start["dag"],
+        "n": start["n"],
+        "name": start["name"],
+        "queue": queue,
+        "version": run["version"],
+        "python": run["python"],
+        "state": State.PENDING.value,
+        "stop": start.get("stop"),
+        "reason": None,
+        "data": start.get("data"),
+        "dirty": ids.new_id(),
+        "created_at": None,
+    }

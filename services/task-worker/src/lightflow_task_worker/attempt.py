@@ -1,0 +1,214 @@
+"""One attempt in a worker: from its claim to the commit of its outcome."""
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from typing import Any
+
+from lightflow.core.errors import LightflowException
+from lightflow.core.graph import DagSpec
+from lightflow.core.inputs import contributions
+from lightflow.core.outcomes import Ending, ErrorInfo, Outcome
+from lightflow.core.states import Reason, Service, State
+from lightflow.runtime import attempts
+from lightflow.runtime.hints import Hints
+from lightflow.runtime.logs import LogWriter
+from lightflow.runtime.mongo import Database, Document
+from lightflow.runtime.notify import Notifier
+from lightflow.runtime.payloads import Payloads
+from lightflow.runtime.process import UNREACHABLE
+
+from lightflow_task_worker.calls import Calling, TaskCalls
+from lightflow_task_worker.inputs import Inputs
+from lightflow_task_worker.pool import Pool
+from lightflow_task_worker.settings import Settings
+from lightflow_task_worker.slot import Input, Job, Result, Slot
+from lightflow_task_worker.store import Circumstances, StopFacts, Store
+from lightflow_task_worker.versions import Version, Versions
+
+logger = logging.getLogger(__name__)
+
+PAUSE = 0.2
+"""Seconds between two tries to commit an outcome while MongoDB cannot be reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What attempts are made with."""
+
+    db: Database
+    settings: Settings
+    store: Store
+    versions: Versions
+    payloads: Payloads
+    inputs: Inputs
+    pool: Pool
+    hints: Hints
+    notifier: Notifier
+    calling: Calling
+
+
+@dataclass
+class Attempt:
+    """An attempt that this worker holds."""
+
+    task: Document
+    tools: Tools
+    stopping: Reason | None = None
+    superseded: bool = False
+    returned: bool = False
+    _slot: Slot | None = None
+    _kill: asyncio.TimerHandle | None = None
+    _background: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @property
+    def id(self) -> str:
+        return str(self.task["_id"])
+
+    async def run(self) -> None:
+        """Run it and commit what it ends with; what goes wrong on the way is an outcome too."""
+        try:
+            version = await self.tools.versions.get(self.task["version"])
+            dag = version.spec.dag(self.task["dag"].rpartition(":")[0])
+        except LightflowException as error:
+            await self._refuse(error)
+            return
+        circumstances = await self.tools.store.circumstances(self.task, dag)
+        if circumstances.stop.reason is not None:
+            await self._hand_back(circumstances.stop.reason)
+            return
+        result = await self._execute(version, dag, circumstances)
+        if not self.superseded:
+            await self._end(dag, result)
+
+    def tell(self, facts: StopFacts) -> None:
+        """Pass on that the attempt should stop, and kill it in time when that was asked for."""
+        if facts.reason is not None and self.stopping is None:
+            self.stopping = facts.reason
+            if self._slot is not None:
+                self._slot.tell_stopped()
+        if facts.kill_in is not None and self._kill is None:
+            self._kill = asyncio.get_running_loop().call_later(facts.kill_in, self.kill)
+
+    def supersede(self) -> None:
+        """The task is no longer this attempt's: end it, its outcome does not matter."""
+        self.superseded = True
+        self.kill()
+
+    def hand_in(self) -> None:
+        """The worker shuts down and the grace is over: end the attempt, it will be repeated uncounted."""
+        self.returned = True
+        self.kill()
+
+    def kill(self) -> None:
+        """Kill everything that the attempt started."""
+        if self._slot is not None:
+            task = asyncio.create_task(self._slot.kill())
+            self._background.add(task)
+            task.add_done_callback(self._background.discard)
+
+    async def _execute(self, version: Version, dag: DagSpec, circumstances: Circumstances) -> Result:
+        tools = self.tools
+        log = LogWriter(tools.db, tools.notifier, self.task, limit=tools.settings.engine.log_limit)
+        try:
+            job = await self._job(version, dag, circumstances)
+            result = await self._in_slot(job, log)
+        except LightflowException as error:
+            result = Result(Outcome(Ending.ERROR, ErrorInfo(type(error).__name__, str(error)), retryable=False))
+        await log.close()
+        if self.returned and result.outcome.ending is Ending.KILLED:
+            return Result(Outcome(Ending.RETURNED))
+        return result
+
+    async def _in_slot(self, job: Job, log: LogWriter) -> Result:
+        pool = self.tools.pool
+        slot = await pool.slot_for(job.version)
+        try:
+            if self.superseded or self.returned:
+                return Result(Outcome(Ending.RETURNED))
+            running = asyncio.create_task(slot.run(job, TaskCalls(self, self.tools.calling), log.write))
+            await asyncio.sleep(0)  # the slot begins, so that what it is told from here on reaches the attempt
+            self._slot = slot
+            if self.stopping is not None:
+                slot.tell_stopped()
+            return await running
+        finally:
+            self._slot = None
+            if self._kill is not None:
+                self._kill.cancel()
+            await pool.put_back(slot)
+
+    async def _job(self, version: Version, dag: DagSpec, circumstances: Circumstances) -> Job:
+        task = self.task
+        index = task["index"]
+        given = contributions(dag, index, circumstances.states)
+        fields = [circumstances.outputs.get(each.index) for each in given]
+        payloads = await self.tools.inputs.load(fields)
+        start = circumstances.start_data if not dag.predecessors[index] else None
+        return Job(
+            task_run=task["_id"],
+            run_id=task["run"],
+            workflow=circumstances.workflow,
+            version=task["version"],
+            dag=task["dag"],
+            task=task["task"],
+            index=index,
+            attempt=len(task["attempts"]),
+            worker=self.tools.settings.name,
+            timeout=dag.tasks[index].timeout,
+            shard=await version.shard(dag.name, index),
+            folder=version.folder,
+            inputs=tuple(
+                Input(each.name, (each.alias,) if each.alias else (), payload)
+                for each, payload in zip(given, payloads, strict=True)
+            ),
+            start_data=None if start is None else await self.tools.payloads.load(start),
+        )
+
+    async def _end(self, dag: DagSpec, result: Result) -> None:
+        tools, task = self.tools, self.task
+        outcome = result.outcome
+        output = None
+        if result.output is not None and outcome.ending in (Ending.SUCCEEDED, Ending.STOPPED):
+            output = await self._persistently(lambda: tools.payloads.save(result.output or b"", task["run"]))
+        spec = dag.tasks[task["index"]]
+        stopping = self.stopping is not None
+        settlement = attempts.settlement_of(task, spec, outcome, tools.settings.engine.bounds, stopping)
+        committed = await self._persistently(lambda: tools.store.commit(task, dag, outcome, settlement, output))
+        if not committed and not await self._persistently(lambda: tools.store.is_committed(task)):
+            logger.warning("the outcome of %s came too late and was refused", self.id)
+            if output is not None:
+                await tools.payloads.remove(output)
+            return
+        await self._tell_others(settlement.state, settlement.delay)
+
+    async def _tell_others(self, state: State, delay: float = 0.0) -> None:
+        tools, task = self.tools, self.task
+        tools.hints.send(Service.DAG_RUNNER, task["dag_queue"], [attempts.dag_run_of(task)])
+        if state is State.QUEUED:
+            loop = asyncio.get_running_loop()
+            loop.call_later(delay, tools.hints.send, Service.TASK_WORKER, task["queue"], [self.id])
+        await tools.notifier.publish("run", run=task["run"])
+
+    async def _hand_back(self, reason: Reason | None) -> None:
+        await self._persistently(lambda: self.tools.store.hand_back(self.task, reason))
+        await self._tell_others(State.STOPPED if reason else State.QUEUED)
+
+    async def _refuse(self, error: LightflowException) -> None:
+        """No attempt can be made of a task whose version cannot be had: fail it and say so."""
+        outcome = Outcome(Ending.ERROR, ErrorInfo(type(error).__name__, str(error)), retryable=False)
+        dag = DagSpec(self.task["dag"])
+        settlement = attempts.settle_without_spec(self.task, outcome, self.tools.settings.engine.bounds)
+        await self._persistently(lambda: self.tools.store.commit(self.task, dag, outcome, settlement, None))
+        await self._tell_others(settlement.state)
+
+    async def _persistently(self, step: Any) -> Any:
+        """The result of a step that is repeated through an outage, until the attempt no longer holds its task."""
+        while True:
+            try:
+                return await step()
+            except UNREACHABLE as error:
+                if self.superseded:
+                    raise
+                logger.warning("waiting to record %s: %s", self.id, str(error).splitlines()[0])
+                await asyncio.sleep(PAUSE)

@@ -1,0 +1,93 @@
+"""The worker's proof of life, and what it learns at each renewal."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass
+
+from lightflow.core.ids import new_id
+from lightflow.core.outcomes import Ending, Outcome
+from lightflow.runtime.membership import Membership
+from lightflow.runtime.process import UNREACHABLE
+from lightflow.runtime.takeback import TakeBack
+from lightflow_task_worker.attempt import Attempt
+from lightflow_task_worker.settings import Settings
+from lightflow_task_worker.store import Store
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Lease:
+    """Renews the lease, and keeps what this worker runs and what is recorded in its name equal."""
+
+    membership: Membership
+    store: Store
+    settings: Settings
+    take_back: TakeBack
+    held: Mapping[str, Attempt]
+    process_pids: Callable[[], list[int]]
+    _forgotten: Set[tuple[str, str]] = frozenset()
+
+    @property
+    def is_good(self) -> bool:
+        """Whether nobody can have taken this worker for dead."""
+        return self.membership.since_renewal() < self.settings.engine.self_fence
+
+    async def keep(self) -> None:
+        """Renew for ever; a worker that could not for too long ends what it runs, because others may run it by now."""
+        while True:
+            await asyncio.sleep(self.settings.engine.lease_interval)
+            try:
+                await self._renew()
+            except UNREACHABLE as error:
+                logger.warning("the lease was not renewed: %s", str(error).splitlines()[0])
+            if not self.is_good:
+                self._let_go("its lease could not be renewed in time")
+
+    async def look(self) -> None:
+        """Read the stop facts of what this worker runs, and pass them on."""
+        attempts = dict(self.held)
+        if attempts:
+            facts = await self.store.stop_facts(attempt.task for attempt in attempts.values())
+            for name, attempt in attempts.items():
+                attempt.tell(facts[name])
+
+    async def _renew(self) -> None:
+        was_good = self.is_good
+        document = await self.membership.renew(running=len(self.held), process_pids=self.process_pids())
+        if document is None or not was_good:
+            self._let_go("its lease was lost")
+            await self._be_reborn()
+            return
+        await self._compare()
+        await self.look()
+
+    async def _be_reborn(self) -> None:
+        """Enter under a new name; what the old one held is taken back."""
+        old = self.membership.member.incarnation
+        self.membership.member.incarnation = new_id()
+        await self.membership.enter()
+        await self.take_back.from_dead(old)
+
+    async def _compare(self) -> None:
+        """Give back attempts recorded in this worker's name that it does not run; end those that are not recorded."""
+        recorded = {(task["_id"], task["claim"]): task for task in await self.store.held()}
+        running = {(name, attempt.task["claim"]): attempt for name, attempt in self.held.items()}
+        # A claim whose reply is on its way is recorded and not yet running: only what is so twice in a row was lost.
+        forgotten = recorded.keys() - running.keys()
+        for claim in forgotten & self._forgotten:
+            await self.take_back.end(recorded[claim], Outcome(Ending.RETURNED))
+        self._forgotten = forgotten
+        for claim in running.keys() - recorded.keys():
+            await self._end_if_taken(running[claim])
+
+    async def _end_if_taken(self, attempt: Attempt) -> None:
+        # It may have been committed a moment ago: only one that was not, and is still here, is superseded.
+        if not await self.store.is_committed(attempt.task) and self.held.get(attempt.id) is attempt:
+            attempt.supersede()
+
+    def _let_go(self, why: str) -> None:
+        for attempt in list(self.held.values()):
+            logger.error("%s is ended here: %s", attempt.id, why)
+            attempt.supersede()

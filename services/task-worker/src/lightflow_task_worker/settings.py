@@ -1,0 +1,36 @@
+"""What a task worker is configured with."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lightflow.config import Config
+from lightflow.core.states import Service
+from lightflow.queue.const import DefaultJobQueueName
+from lightflow.runtime.settings import EngineSettings, queues_of
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The engine's settings, and what is this service's own."""
+
+    engine: EngineSettings
+    name: str
+    queues: tuple[str, ...]
+    workflows: tuple[Path, ...]
+    libraries: tuple[Path, ...]
+
+    @classmethod
+    def from_config(cls, config: Config) -> "Settings":
+        engine = EngineSettings.from_config(config)
+        return cls(
+            engine,
+            engine.name_of(Service.TASK_WORKER),
+            queues_of(DefaultJobQueueName.Task),
+            tuple(map(Path, config.workflows)),
+            tuple(map(Path, config.libraries)),
+        )
+
+    @property
+    def waiting_cap(self) -> int:
+        """How many children may wait in join_dags at once."""
+        return self.engine.join_cap * self.engine.slots
