@@ -1,7 +1,7 @@
 """`AsyncControlClient`: the control service for a service's event loop; a task worker asks it in its tasks' name.
 
-A call that meets no service is repeated, at any address that is registered by then, until one answers or `patience` is
-over: every call carries a request or operation id, so that it takes effect once.
+A call that cannot be answered because something is down is repeated, at any address that is registered by then, until
+it is answered or `patience` is over: every call carries a request or operation id, so that it takes effect once.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import grpc
 
 from lightflow.control.v1 import control_pb2 as pb
 from lightflow.control.v1 import control_pb2_grpc
-from lightflow.core.errors import NoControlService
+from lightflow.core.errors import NoControlService, ServiceUnavailable
 from lightflow.runtime.rpc import errors, requests
 from lightflow.runtime.rpc.options import CALL_TIMEOUT, VALUE_TIMEOUT, client_options
 
@@ -128,11 +128,10 @@ class AsyncControlClient:
                 return await attempt(stub)
             except (grpc.aio.AioRpcError, NoControlService) as error:
                 failure = error if isinstance(error, NoControlService) else errors.from_call(error, target)
-            if not isinstance(failure, NoControlService):
+            if not isinstance(failure, NoControlService | ServiceUnavailable) or clock() + pause > gives_up:
                 raise failure
-            if clock() + pause > gives_up:
-                raise failure
-            await self._drop(target)
+            if isinstance(failure, NoControlService):
+                await self._drop(target)
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 

@@ -1,0 +1,27 @@
+"""What the control service works with; the wiring of the process hands it over."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from lightflow.runtime.datastore.mongo import RunStore
+from lightflow.runtime.hints import Hints
+from lightflow.runtime.mongo import Database
+from lightflow.runtime.notify import Notifier
+from lightflow.runtime.payloads import Payloads
+
+
+@dataclass(frozen=True, slots=True)
+class Collaborators:
+    """`look` makes the scheduler look at a run soon; `alive` judges a document of `workers`; times are seconds."""
+
+    db: Database
+    notifier: Notifier
+    payloads: Payloads
+    store: RunStore
+    hints: Hints
+    look: Callable[[str], None]
+    alive: Callable[[dict[str, Any]], bool]
+    load_timeout: float = 30.0
+    stop_grace: float = 10.0
+    recheck: float = 5.0

@@ -1,0 +1,76 @@
+"""Events, derived from the record: pure. The same fact gives the same event, whoever asks and however often."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from lightflow.control.v1 import control_pb2 as pb
+from lightflow.core.states import State
+from lightflow.queue.const import JobEventName, JobType
+from lightflow.runtime.rpc.requests import duration, timestamp
+from lightflow_scheduler.messages import seconds_between
+
+Document = Mapping[str, Any]
+
+_ENDS: Final = {
+    State.SUCCEEDED: JobEventName.Succeeded,
+    State.STOPPED: JobEventName.Stopped,
+    State.ABORTED: JobEventName.Aborted,
+    State.FAILED: JobEventName.Aborted,
+}
+
+
+def of_run(run: Document) -> Iterator[pb.Event]:
+    """The start and the end of a run."""
+    about = {"type": JobType.Workflow, "name": run["workflow"], "run_id": run["_id"], "workflow": run["workflow"]}
+    yield from _of_span(run, {**about, "queue": run.get("queue") or ""}, run["_id"])
+
+
+def of_dag_run(dag_run: Document, workflow: str) -> Iterator[pb.Event]:
+    """The start and the end of a DAG run."""
+    about = {
+        "type": JobType.Dag,
+        "name": dag_run["name"],
+        "dag": dag_run["name"],
+        "run_id": dag_run["run"],
+        "queue": dag_run.get("queue") or "",
+        "workflow": workflow,
+    }
+    yield from _of_span(dag_run, about, dag_run["_id"])
+
+
+def of_task(task: Document, workflow: str) -> Iterator[pb.Event]:
+    """The start of each attempt of a task, and the end of the task; one that never started tells nothing."""
+    attempts = task.get("attempts") or ()
+    about = {
+        "type": JobType.Task,
+        "name": task["task"],
+        "dag": task["dag"],
+        "run_id": task["run"],
+        "queue": task.get("queue") or "",
+        "workflow": workflow,
+    }
+    for number, attempt in enumerate(attempts, 1):
+        who = {**about, "worker": attempt.get("worker") or "", "pid": attempt.get("pid") or 0, "attempt": number}
+        span = {"started_at": attempt["started_at"], "state": State.RUNNING}
+        if number == len(attempts):
+            span |= {"state": task["state"], "finished_at": task.get("finished_at")}
+        yield from _of_span(span, who, f"{task['_id']}#{number}")
+
+
+def newest(times: Iterable[datetime | None], otherwise: datetime) -> datetime:
+    """The latest of the times that there are."""
+    return max((time for time in times if time is not None), default=otherwise)
+
+
+def _of_span(span: Document, about: Mapping[str, Any], id_: str) -> Iterator[pb.Event]:
+    start, end = span.get("started_at"), span.get("finished_at")
+    if start is None:
+        return
+    told = JobEventName.Started
+    yield pb.Event(id=f"{id_}:started", event=told, state=State.RUNNING, time=timestamp(start), **about)
+    ending = _ENDS.get(span["state"])
+    if end is not None and ending is not None:
+        took = duration(seconds_between(start, end))
+        id_ = f"{id_}:{span['state']}"
+        yield pb.Event(id=id_, event=ending, state=span["state"], time=timestamp(end), duration=took, **about)

@@ -1,0 +1,154 @@
+"""Runs as a person handles them: starting, stopping, finding."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pymongo import DESCENDING, ReturnDocument
+from pymongo.errors import DuplicateKeyError
+
+from lightflow.control.v1 import control_pb2 as pb
+from lightflow.core import ids
+from lightflow.core.errors import RunAmbiguous, RunUnknown
+from lightflow.core.graph import OptionSpec, WorkflowSpec
+from lightflow.core.states import Reason, State
+from lightflow.queue.const import DefaultJobQueueName
+from lightflow.runtime.datastore.tree import from_tree
+from lightflow.runtime.mongo import NOW, SCHEMA, Document
+from lightflow_scheduler import arguments, checks, messages, paging
+from lightflow_scheduler.collaborators import Collaborators
+from lightflow_scheduler.workflows import Workflows
+
+HIDDEN = {"values": 0, "starts": 0, "joins": 0}
+
+
+class Runs:
+    """Starts, stops and finds runs."""
+
+    def __init__(self, with_: Collaborators, workflows: Workflows) -> None:
+        self._with = with_
+        self._runs = with_.db["runs"]
+        self._workflows = workflows
+
+    async def find(self, given: str, fields: Mapping[str, Any] = HIDDEN) -> Document:
+        """The run of this id, or of this beginning of one. Raises RunUnknown, RunAmbiguous."""
+        text = checks.run_id(given)
+        if len(text) == checks.RUN_ID_DIGITS:
+            found = [run] if (run := await self._runs.find_one({"_id": text}, fields)) else []
+        else:
+            between = {"_id": {"$gte": text, "$lt": text + "g"}}
+            found = await self._runs.find(between, fields).sort("_id", 1).limit(6).to_list()
+        if not found:
+            raise RunUnknown(given)
+        if len(found) > 1:
+            raise RunAmbiguous(given, tuple(run["_id"] for run in found))
+        return found[0]
+
+    async def start(self, request: pb.StartRunRequest) -> Document:
+        """Accept a run, or refuse it without a trace; the same key is accepted once."""
+        if request.key and (run := await self._runs.find_one({"key": request.key}, HIDDEN)):
+            return run
+        queue = checks.name("queue", request.queue or DefaultJobQueueName.Workflow)
+        given = arguments.given(request.arguments)
+        version = await self._workflows.resolve(request)
+        options = [OptionSpec.from_json(option) for option in version["parameters"]]
+        trees = arguments.stored(options, given)
+        spec = await self._workflows.spec(version["_id"])
+        run_id = ids.new_run_id()
+        values = await self._with.payloads.save(from_tree(trees), run_id)
+        facts = {"queue": queue, "keep_data": request.keep_data} | ({"key": request.key} if request.key else {})
+        shown = {"arguments": arguments.shown(trees), "values": values}
+        return await self._insert(_new_run(run_id, version, spec) | facts | shown)
+
+    async def stop(self, request: pb.StopRunRequest) -> Document:
+        """Make a run stop; `now` sets the time from which its attempts are killed. A final run stays as it is."""
+        run_id = (await self.find(request.run_id, {"_id": 1}))["_id"]
+        grace = request.grace.ToTimedelta().total_seconds() if request.HasField("grace") else self._with.stop_grace
+        states = [State.PENDING, State.RUNNING] + ([State.STOPPING] if request.now else [])
+        update = _stop(ids.new_id(), max(grace, 0.0) if request.now else None)
+        await self._runs.update_one({"_id": run_id, "state": {"$in": states}}, [{"$set": update}])
+        await self._with.notifier.publish("stop", run=run_id)
+        await self._with.notifier.publish("run", run=run_id)
+        self._with.look(run_id)
+        return await self.find(run_id)
+
+    async def page(self, request: pb.ListRunsRequest) -> pb.ListRunsResponse:
+        """A page of runs, newest first."""
+        size = paging.size_of(request.page_size)
+        found = await self._runs.find(_wanted(request), HIDDEN).sort(NEWEST_FIRST).limit(size + 1).to_list()
+        shown = found[:size]
+        token = ""
+        if len(found) > size:
+            token = paging.token_of([messages.millis(shown[-1]["created_at"]), shown[-1]["_id"]])
+        return pb.ListRunsResponse(runs=map(messages.run, shown), next_page_token=token)
+
+    async def _insert(self, run: Document) -> Document:
+        # A repeated insert of the same id must not reset a run that has moved on since the first.
+        new = {"$mergeObjects": [{"$literal": run}, {"created_at": NOW, "changed_at": NOW}]}
+        keep = {"$cond": [{"$eq": [{"$type": "$schema"}, "missing"]}, new, "$$ROOT"]}
+        try:
+            accepted = await self._runs.find_one_and_update(
+                {"_id": run["_id"]},
+                [{"$replaceWith": keep}],
+                projection=HIDDEN,
+                upsert=True,
+                return_document=ReturnDocument.AFTER,
+            )
+        except DuplicateKeyError:  # the same key was accepted a moment ago
+            await self._with.payloads.remove(run["_id"])
+            accepted = await self._runs.find_one({"key": run["key"]}, HIDDEN)
+        assert accepted is not None
+        self._with.look(accepted["_id"])
+        return accepted
+
+
+NEWEST_FIRST = [("created_at", DESCENDING), ("_id", DESCENDING)]
+
+
+def _new_run(run_id: str, version: Document, spec: WorkflowSpec) -> Document:
+    return {
+        "_id": run_id,
+        "schema": SCHEMA,
+        "workflow": version["name"],
+        "version": version["_id"],
+        "python": version["python"],
+        "state": State.PENDING.value,
+        "reason": None,
+        "error": None,
+        "starts": [_autostart(dag.name) for dag in spec.dags if dag.autostart],
+        "dirty": ids.new_id(),
+    }
+
+
+def _autostart(dag: str) -> Document:
+    name = ids.dag_run_name(dag, 1)
+    return {"request": "autostart", "dag": dag, "n": 1, "name": name, "created": False, "final": False, "data": None}
+
+
+def _stop(operation: str, grace: float | None) -> Document:
+    """What a stop changes in a run that is pending, running or stopping; all of it in terms of the state before."""
+    pending, stopping = {"$eq": ["$state", State.PENDING]}, {"$eq": ["$state", State.STOPPING]}
+    update: Document = {
+        "state": {"$cond": [pending, State.STOPPED.value, State.STOPPING.value]},
+        "reason": {"$cond": [stopping, "$reason", Reason.STOPPED.value]},
+        "finished_at": {"$cond": [pending, NOW, "$$REMOVE"]},
+        "cleanup": {"$cond": [pending, {"$not": ["$keep_data"]}, "$$REMOVE"]},
+        "dirty": operation,
+        "changed_at": NOW,
+    }
+    if grace is not None:
+        update["kill_at"] = {"$min": ["$kill_at", {"$add": [NOW, round(grace * 1000)]}]}
+    return update
+
+
+def _wanted(request: pb.ListRunsRequest) -> Document:
+    wanted: Document = {}
+    if states := checks.states(request.states):
+        wanted["state"] = {"$in": states}
+    if request.workflow:
+        wanted["workflow"] = request.workflow
+    if request.HasField("since"):
+        wanted["created_at"] = {"$gte": messages.moment(request.since)}
+    if place := paging.place_of(request.page_token, int, str):
+        at = messages.from_millis(int(place[0]))
+        wanted["$or"] = [{"created_at": {"$lt": at}}, {"created_at": at, "_id": {"$lt": place[1]}}]
+    return wanted

@@ -1,0 +1,132 @@
+"""Tasks of runs as they are shown: lists, why one waits, and results."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from lightflow.control.v1 import control_pb2 as pb
+from lightflow.core import ids
+from lightflow.core.errors import ResultMissing, TaskAmbiguous, TaskUnknown
+from lightflow.core.states import FINAL, Service, State
+from lightflow.runtime.mongo import NOW, Document
+from lightflow_scheduler import checks, messages, paging
+from lightflow_scheduler.collaborators import Collaborators
+from lightflow_scheduler.runs import Runs
+
+_SHOWN = "run dag task index queue python state error started_at finished_at changed_at"
+FIELDS: Final[Document] = {
+    **dict.fromkeys(_SHOWN.split(), 1),
+    "count": {"$size": {"$ifNull": ["$attempts", []]}},
+    "worker": {"$last": "$attempts.worker"},
+    "delayed": {"$gt": ["$ready_at", NOW]},
+}
+"""What is read of a task to show it: never its output, nor its attempts where nobody asked for them."""
+
+HISTORY: Final = {**FIELDS, "attempts": 1}
+_RUNS_AT_ONCE: Final = 100
+
+Served = frozenset[tuple[str, str]]
+"""(queue, Python) pairs that living task workers serve."""
+
+
+class Tasks:
+    """Shows tasks."""
+
+    def __init__(self, with_: Collaborators, runs: Runs) -> None:
+        self._with = with_
+        self._db = with_.db
+        self._runs = runs
+
+    async def run(self, given: str, history: bool = False) -> pb.Run:
+        """A run with its DAG runs and tasks, in the order of their start and of the file."""
+        run = await self._runs.find(given)
+        dags = await self._db["dag_runs"].find({"run": run["_id"]}, {"data": 0}).to_list()
+        tasks: dict[str, list[Document]] = {dag["name"]: [] for dag in dags}
+        async for task in self._db["task_runs"].find({"run": run["_id"]}, HISTORY if history else FIELDS):
+            tasks.setdefault(task["dag"], []).append(task)
+        served = await self.served() if any(_waits(task) for each in tasks.values() for task in each) else frozenset()
+        shown = []
+        for dag in sorted(dags, key=lambda each: (each["created_at"] is None, each["created_at"], each["_id"])):
+            ordered = sorted(tasks[dag["name"]], key=lambda each: each["index"])
+            shown.append(messages.dag_run(dag, (messages.task(each, waits_for(each, served)) for each in ordered)))
+        return messages.run(run, shown)
+
+    async def page(self, request: pb.ListTasksRequest) -> pb.ListTasksResponse:
+        """A page of the tasks of a run, or of all runs that are not final."""
+        size = paging.size_of(request.page_size)
+        wanted: Document = {"queue": request.queue} if request.queue else {}
+        if states := checks.states(request.states):
+            wanted["state"] = {"$in": states}
+        place = paging.place_of(request.page_token, str)
+        after = str(place[0]) if place else ""
+        found: list[Document] = []
+        for runs in _batches(await self._runs_after(request.run_id, after)):
+            query = {"run": {"$in": runs}, "_id": {"$gt": after}, **wanted}
+            limit = size + 1 - len(found)
+            found += await self._db["task_runs"].find(query, FIELDS).sort("_id", 1).limit(limit).to_list()
+            if len(found) > size:
+                break
+        served = await self.served() if any(map(_waits, found)) else frozenset()
+        shown = [messages.task(task, waits_for(task, served)) for task in found[:size]]
+        token = paging.token_of([shown[-1].id]) if len(found) > size else ""
+        return pb.ListTasksResponse(tasks=shown, next_page_token=token)
+
+    async def result(self, request: pb.GetResultRequest) -> bytes:
+        """The output of a task. Raises TaskUnknown, TaskAmbiguous, ResultMissing."""
+        run = await self._runs.find(request.run_id, {"_id": 1})
+        task = await self._named(run["_id"], checks.given("task", request.task))
+        if task.get("output") is not None:
+            return await self._with.payloads.load(task["output"])
+        state = State(task["state"])
+        ended = state in (State.SUCCEEDED, State.STOPPED)
+        reason = "it is no longer kept" if ended else f"it is {state}" + ("" if state in FINAL else "; wait for it")
+        raise ResultMissing(request.task, reason)
+
+    async def served(self) -> Served:
+        """What living task workers take tasks from."""
+        workers = await self._db["workers"].find({"service": Service.TASK_WORKER, "draining": False}).to_list()
+        living = filter(self._with.alive, workers)
+        return frozenset((queue, worker["python"]) for worker in living for queue in worker["queues"])
+
+    async def _named(self, run_id: str, text: str) -> Document:
+        query, fields = {"run": run_id, **named(text)}, {"output": 1, "state": 1, "dag": 1, "task": 1}
+        found = await self._db["task_runs"].find(query, fields).limit(6).to_list()
+        if not found:
+            known = await self._db["task_runs"].find({"run": run_id}, {"task": 1}).limit(1000).to_list()
+            raise TaskUnknown(text, run_id, tuple(dict.fromkeys(task["task"] for task in known)))
+        if len(found) > 1:
+            raise TaskAmbiguous(text, tuple(f"{task['dag']}/{task['task']}" for task in found))
+        return found[0]
+
+    async def _runs_after(self, given: str, after: str) -> list[str]:
+        if given:
+            return [(await self._runs.find(given, {"_id": 1}))["_id"]]
+        open_ = {"state": {"$in": [State.PENDING, State.RUNNING, State.STOPPING]}}
+        query = {**open_, "_id": {"$gte": ids.run_of(after)}}
+        return [run["_id"] async for run in self._db["runs"].find(query, {"_id": 1}).sort("_id", 1)]
+
+
+def named(text: str) -> Document:
+    """The filter for a task called NAME or DAG:n/NAME; names may hold slashes too."""
+    cuts = [place for place, sign in enumerate(text) if sign == "/"]
+    places = [{"dag": text[:cut], "task": text[cut + 1 :]} for cut in cuts]
+    return {"$or": [{"task": text}, *places]}
+
+
+def waits_for(task: Mapping[str, Any], served: Served) -> str:
+    """Why a queued task does not run; empty where a worker may take it at any moment."""
+    if not _waits(task):
+        return ""
+    if task.get("delayed"):
+        return "its delay"
+    queue, python = task["queue"], task.get("python")
+    if not any(name == queue for name, _ in served):
+        return f"a worker of queue {queue}"
+    return "" if python is None or (queue, python) in served else f"a worker of queue {queue} with Python {python}"
+
+
+def _waits(task: Mapping[str, Any]) -> bool:
+    return bool(task["state"] == State.QUEUED)
+
+
+def _batches(runs: list[str]) -> Iterable[list[str]]:
+    return (runs[start : start + _RUNS_AT_ONCE] for start in range(0, len(runs), _RUNS_AT_ONCE))

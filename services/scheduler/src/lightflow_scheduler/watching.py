@@ -1,0 +1,154 @@
+"""Watching runs: changes, events and logs, as they come. Facts are read from the record; a look only says when."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from lightflow.control.v1 import control_pb2 as pb
+from lightflow.core.states import FINAL, State
+from lightflow_scheduler import checks, events, messages
+from lightflow_scheduler.collaborators import Collaborators
+from lightflow_scheduler.runs import HIDDEN, Runs
+from lightflow_scheduler.tasks import FIELDS, Tasks, waits_for
+from lightflow_scheduler.waiting import soon
+
+OVERLAP: Final = timedelta(seconds=10)
+"""How far back each reading looks again: a write becomes visible a little after the time it carries."""
+
+THROTTLE: Final = 0.05
+"""Seconds between two readings of a stream: many looks become one."""
+
+_OPEN = [state.value for state in State if state not in FINAL]
+_TASK_EVENT = dict.fromkeys(["run", "dag", "task", "queue", "state", "finished_at", "changed_at"], 1) | {
+    f"attempts.{name}": 1 for name in ("worker", "pid", "started_at")
+}
+
+
+class Watching:
+    """Streams what happens."""
+
+    def __init__(self, with_: Collaborators, runs: Runs, tasks: Tasks) -> None:
+        self._with = with_
+        self._db = with_.db
+        self._runs = runs
+        self._tasks = tasks
+
+    async def run(self, given: str) -> AsyncIterator[pb.WatchRunResponse]:
+        """The whole run, then the run without DAG runs and the tasks that changed, until it is final."""
+        run_id = (await self._runs.find(given, {"_id": 1}))["_id"]
+        async with self._with.notifier.subscribe("run") as looks:
+            changes = Changes(await self._now() - OVERLAP)
+            whole = await self._tasks.run(run_id)
+            yield pb.WatchRunResponse(run=whole)
+            changes.told(task for dag in whole.dags for task in dag.tasks)
+            told, final = b"", whole.state in FINAL
+            while not final:
+                await soon(looks, self._with.recheck, run=run_id)
+                run = messages.run(await self._runs.find(run_id))
+                final = run.state in FINAL
+                changed = await self._changed(run_id, changes)
+                now = run.SerializeToString(deterministic=True)
+                if changed or now != told:
+                    told = now
+                    yield pb.WatchRunResponse(run=run, changed=changed)
+                    await asyncio.sleep(THROTTLE)
+
+    async def events(self, request: pb.WatchEventsRequest) -> AsyncIterator[pb.Event]:
+        """Every event since the given time, or from now on, once; those of a single run until it is final."""
+        run_id = (await self._runs.find(request.run_id, {"_id": 1}))["_id"] if request.run_id else ""
+        since = messages.moment(request.since) if request.HasField("since") else await self._now()
+        cursor, sent = since, Sent()
+        concerned = {"run": run_id} if run_id else {}
+        async with self._with.notifier.subscribe("run") as looks:
+            final = False
+            while not final:
+                now = await self._now()
+                final = bool(run_id) and (await self._runs.find(run_id, {"state": 1}))["state"] in FINAL
+                begin = max(since, cursor - OVERLAP)
+                for event in sent.fresh(await self._events(run_id, begin), begin):
+                    yield event
+                cursor = now
+                if not final:
+                    await asyncio.sleep(THROTTLE)
+                    await soon(looks, self._with.recheck, **concerned)
+
+    async def logs(self, request: pb.StreamLogsRequest) -> AsyncIterator[pb.StreamLogsResponse]:
+        """What tasks wrote, in order; followed until the run is final and everything was sent."""
+        run_id = (await self._runs.find(request.run_id, {"_id": 1}))["_id"]
+        task = checks.given("task", request.task) if request.task else None
+        after = None
+        from lightflow.runtime.logs import read_logs
+
+        async with self._with.notifier.subscribe("log", "run") as looks:
+            while True:
+                # Asked before reading: what was written before the end is then read after it.
+                final = (await self._runs.find(run_id, {"state": 1}))["state"] in FINAL
+                for chunk in await read_logs(self._db, run_id, task, after):
+                    after = chunk.position
+                    yield messages.log(chunk)
+                if final or not request.follow:
+                    return
+                await soon(looks, self._with.recheck, run=run_id)
+
+    async def _changed(self, run_id: str, changes: "Changes") -> list[pb.Task]:
+        query = {"run": run_id, "changed_at": {"$gte": changes.since}}
+        found = await self._db["task_runs"].find(query, FIELDS).to_list()
+        newest = events.newest((task["changed_at"] for task in found), changes.since)
+        changes.since = max(changes.since, newest - OVERLAP)
+        queued = any(task["state"] == State.QUEUED for task in found)
+        served = await self._tasks.served() if queued else frozenset()
+        return changes.fresh([messages.task(task, waits_for(task, served)) for task in found])
+
+    async def _events(self, run_id: str, since: datetime) -> list[pb.Event]:
+        changed = {"changed_at": {"$gte": since}}
+        wanted = {"_id": run_id} if run_id else {"$or": [{"state": {"$in": _OPEN}}, changed]}
+        runs = {run["_id"]: run async for run in self._db["runs"].find(wanted, HIDDEN | {"arguments": 0})}
+        within = {"run": {"$in": list(runs)}, **changed}
+        found = [event for run in runs.values() for event in events.of_run(run)]
+        async for dag_run in self._db["dag_runs"].find(within, {"data": 0}):
+            found += events.of_dag_run(dag_run, runs[dag_run["run"]]["workflow"])
+        async for task in self._db["task_runs"].find(within, _TASK_EVENT):
+            found += events.of_task(task, runs[task["run"]]["workflow"])
+        return found
+
+    async def _now(self) -> datetime:
+        """The time of the server, which is the time that documents carry."""
+        now: datetime = (await self._db.command("hello"))["localTime"]
+        return now
+
+
+class Changes:
+    """Which tasks a watcher has been told of, and in what condition."""
+
+    def __init__(self, since: datetime) -> None:
+        self.since = since
+        self._told: dict[str, bytes] = {}
+
+    def told(self, tasks: Iterable[pb.Task]) -> None:
+        """Take these as told."""
+        self._told.update({task.id: task.SerializeToString(deterministic=True) for task in tasks})
+
+    def fresh(self, tasks: Sequence[pb.Task]) -> list[pb.Task]:
+        """Those of the tasks that differ from what was told; they are told now."""
+        fresh = [task for task in tasks if self._told.get(task.id) != task.SerializeToString(deterministic=True)]
+        self.told(fresh)
+        return fresh
+
+
+class Sent:
+    """Which events a stream has sent."""
+
+    def __init__(self) -> None:
+        self._sent: dict[str, datetime] = {}
+
+    def fresh(self, found: Iterable[pb.Event], since: datetime) -> list[pb.Event]:
+        """The events of that time and later which were not sent, in their order; older ones are forgotten."""
+        self._sent = {id_: time for id_, time in self._sent.items() if time >= since}
+        fresh = {}
+        for event in found:
+            time = messages.moment(event.time)
+            if time >= since and event.id not in self._sent:
+                fresh[event.id] = event
+                self._sent[event.id] = time
+        return sorted(fresh.values(), key=lambda event: (event.time.seconds, event.time.nanos))
