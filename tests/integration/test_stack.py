@@ -178,7 +178,7 @@ def test_a_stack_that_is_not_detached_ends_with_the_process_that_started_it(here
     assert gone([info.pid, *(process.pid for process in info.processes if process.pid)])
 
 
-def test_a_service_that_dies_is_restarted_and_the_stack_keeps_its_data(here: Path) -> None:
+def test_what_dies_is_restarted_and_the_stack_goes_on(here: Path) -> None:
     with Stack.temporary() as stack:
         for name in ("task-worker", "mongod"):
             before = stack.process(name)

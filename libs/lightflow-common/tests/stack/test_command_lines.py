@@ -47,7 +47,7 @@ def test_a_stack_has_one_of_each_service_unless_told_otherwise() -> None:
 def test_services_are_started_as_modules_of_this_python() -> None:
     modules = [spec.argv[1:] for spec in service_specs(PLACES, PLAIN, 10.0)]
     assert modules == [
-        ("-m", name) for name in ("lightflow_scheduler", "lightflow_dag_runner", "lightflow_task_worker")
+        ("-P", "-m", name) for name in ("lightflow_scheduler", "lightflow_dag_runner", "lightflow_task_worker")
     ]
 
 

@@ -62,10 +62,10 @@ def write(path: Path, info: StackInfo) -> None:
 
 
 def read(path: Path) -> StackInfo | None:
-    """The record, None where there is none."""
+    """The record, None where there is none that this release can read."""
     try:
         return StackInfo.from_json(json.loads(path.read_text()))
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
         return None
 
 

@@ -23,7 +23,8 @@ def service_spec(places: Places, options: StackOptions, service: str, replica: i
     return ProcessSpec(
         name=name,
         service=service,
-        argv=(sys.executable, "-m", f"lightflow_{service.replace('-', '_')}"),
+        # -P: the folder that a person happens to be in must not shadow what a service imports
+        argv=(sys.executable, "-P", "-m", f"lightflow_{service.replace('-', '_')}"),
         log=places.log(name),
         ready=Ready.DESCRIPTOR,
         socket=places.control_socket(replica) if service == "scheduler" else None,

@@ -108,7 +108,7 @@ def launch(
 ) -> "tuple[subprocess.Popen[bytes], LightflowException | None]":
     """Start the process that holds the stack together and wait until the stack is ready; gives it and what is wrong."""
     reader, writer = os.pipe()
-    command = [sys.executable, "-m", MODULE, json.dumps(options.to_json()), str(writer)]
+    command = [sys.executable, "-P", "-m", MODULE, json.dumps(options.to_json()), str(writer)]
     with os.fdopen(reader, "rb") as report, open_log(places.log("supervisor")) as log:
         try:
             process = subprocess.Popen(
