@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Iterator
 
 import pytest
+
 from lightflow.local.stack import Servers
 
 

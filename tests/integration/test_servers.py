@@ -11,6 +11,7 @@ from pathlib import Path
 import pymongo
 import pytest
 import redis
+
 from lightflow.local.stack import Servers
 
 

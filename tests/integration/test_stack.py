@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pymongo
 import pytest
+
 from lightflow.local.stack import Stack, find, stop
 from lightflow.local.stack.errors import StackNotReady, StackNotRunning, StackRunning
 

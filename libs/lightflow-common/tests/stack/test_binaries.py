@@ -2,6 +2,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from lightflow.local.stack import binaries
 from lightflow.local.stack.errors import LibraryMissing, ServerMissing
 

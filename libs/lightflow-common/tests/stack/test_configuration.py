@@ -2,6 +2,7 @@ import stat
 from pathlib import Path
 
 import pytest
+
 from lightflow.config import Config
 from lightflow.core.errors import ConfigLoadError
 from lightflow.local.stack.configuration import inherited, make_signing_key, merge, read_own, write

@@ -2,6 +2,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from lightflow.local.stack.errors import StackOptionInvalid
 from lightflow.local.stack.options import StackOptions
 

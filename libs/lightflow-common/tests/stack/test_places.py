@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from lightflow.local.stack.errors import FolderUnsafe
 from lightflow.local.stack.places import Places, make_private, sockets_folder
 

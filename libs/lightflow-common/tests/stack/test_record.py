@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from lightflow.local.stack import record
 from lightflow.local.stack.errors import StackRunning
 from lightflow.local.stack.places import Places

@@ -1,5 +1,6 @@
 from hypothesis import given
 from hypothesis import strategies as st
+
 from lightflow.local.stack.restarts import (
     FORGIVEN_AFTER,
     LONGEST_DELAY,

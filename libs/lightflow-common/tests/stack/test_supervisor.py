@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
+
 from lightflow.local.stack.errors import StackNotReady
 from lightflow.local.stack.processes import ProcessSpec, Ready
 from lightflow.local.stack.record import ProcessInfo
