@@ -1,8 +1,9 @@
 """`Client`: start runs and look after them from Python."""
 
 import os
-import time
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,10 +22,6 @@ if TYPE_CHECKING:
     from lightflow.config import Config
     from lightflow.control.v1 import control_pb2 as pb
     from lightflow.models import TaskData
-
-
-_ALMOST = 0.05
-"""Seconds by which a deadline of the service may pass before our own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +72,9 @@ class LogLine:
 class Run:
     """One execution of a workflow."""
 
-    def __init__(self, control: ControlClient, message: "pb.Run") -> None:
+    def __init__(self, control: ControlClient, connect: Callable[[], ControlClient], message: "pb.Run") -> None:
         self._control = control
+        self._connect = connect  # a connection of its own for a wait: closing it is what ends the wait early
         self._last = message
         self.id = message.run_id
         self.workflow = message.workflow
@@ -97,14 +95,16 @@ class Run:
 
     def wait(self, timeout: float | None = None) -> State:
         """Wait until the run is final and give its state; raises TimeoutError after `timeout` seconds."""
-        ends = None if timeout is None else time.monotonic() + timeout
-        try:
-            for message in reopened(lambda: self._control.watch_run(self.id, timeout=_left(ends))):
-                self._last = message.run if message else self._last
-        except (RequestFailed, NoControlService) as error:
-            if ends is None or ends - time.monotonic() > _ALMOST:
-                raise
-            raise TimeoutError(f"run {self.id} is {self._last.state} after {timeout:g} s") from error
+        late = threading.Event()
+        with self._connect() as own, _after(timeout, late, own):
+            try:
+                for message in reopened(lambda: own.watch_run(self.id), pause=late.wait):
+                    self._last = message.run if message else self._last
+            except (RequestFailed, NoControlService, ValueError):  # ValueError: the channel was closed before the call
+                if not late.is_set():
+                    raise
+        if late.is_set() and self._last.state not in FINAL:
+            raise TimeoutError(f"run {self.id} is {self._last.state} after {timeout:g} s")
         return self.state
 
     def result(self, task: str) -> "TaskData":
@@ -144,7 +144,8 @@ class Client:
     def __init__(self, target: str | None = None, *, config: "Config | None" = None) -> None:
         self._config = config
         data_dir = Path(os.environ.get("LIGHTFLOW_DATA_DIR") or ".lightflow")
-        self._control = ControlClient(find_target(target, config, data_dir))
+        self._target = find_target(target, config, data_dir)
+        self._control = self._connect()
 
     def close(self) -> None:
         """Close the connection."""
@@ -165,16 +166,16 @@ class Client:
 
         encoded = {name: encode(value) for name, value in arguments.items()}
         name, upload = self._source(workflow)
-        return Run(self._control, self._control.start_run(name, upload=upload, encoded=encoded, key=new_id()))
+        return self._run(self._control.start_run(name, upload=upload, encoded=encoded, key=new_id()))
 
     def run(self, run_id: str) -> Run:
         """The run of that id, or of a unique beginning of it; raises RunUnknown."""
-        return Run(self._control, self._control.get_run(run_id))
+        return self._run(self._control.get_run(run_id))
 
     def runs(self, *, states: tuple[str, ...] = (), workflow: str = "", since: datetime | None = None) -> Iterator[Run]:
         """The runs, newest first."""
         for message in self._control.list_runs(states=states, workflow=workflow, since=since):
-            yield Run(self._control, message)
+            yield self._run(message)
 
     def workflows(self) -> list[WorkflowInfo]:
         """The workflows that the system has, by name."""
@@ -187,6 +188,12 @@ class Client:
         """What happens, from now or `since` on, in all runs or one; without end."""
         for event in self._control.watch_events(run_id, since=since):
             yield _event(event)
+
+    def _connect(self) -> ControlClient:
+        return ControlClient(self._target)
+
+    def _run(self, message: "pb.Run") -> Run:
+        return Run(self._control, self._connect, message)
 
     def _source(self, workflow: str | Path) -> tuple[str, str]:
         if not isinstance(workflow, str | Path):
@@ -204,9 +211,21 @@ class Client:
         return "", self._control.upload_workflow(file.stem, gather(file, libraries))
 
 
-def _left(ends: float | None) -> float | None:
-    """The seconds until then, for a deadline: never quite none."""
-    return None if ends is None else max(ends - time.monotonic(), 0.001)
+@contextmanager
+def _after(seconds: float | None, late: threading.Event, control: ControlClient) -> Iterator[None]:
+    """After so many seconds within the block, say so and end the streams of this connection."""
+
+    def end() -> None:
+        late.set()
+        control.close()
+
+    timer = threading.Timer(threading.TIMEOUT_MAX if seconds is None else max(seconds, 0.0), end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _event(event: "pb.Event") -> Event:

@@ -105,9 +105,9 @@ class ControlClient:
         )
         return self._pages(self._stub.ListRuns, request, "runs")
 
-    def watch_run(self, run_id: str, *, timeout: float | None = None) -> "Iterator[pb.WatchRunResponse]":
-        """The whole run, then what changes, until it is final; RequestFailed after `timeout` seconds."""
-        return self._stream(self._stub.WatchRun, self._pb.WatchRunRequest(run_id=run_id), timeout)
+    def watch_run(self, run_id: str) -> "Iterator[pb.WatchRunResponse]":
+        """The whole run, then what changes, until it is final."""
+        return self._stream(self._stub.WatchRun, self._pb.WatchRunRequest(run_id=run_id))
 
     def list_tasks(
         self, run_id: str = "", *, states: Iterable[str] = (), queue: str = "", page_size: int = 0
