@@ -25,7 +25,6 @@ STATUS: Final[dict[type[LightflowException], grpc.StatusCode]] = {
     known.WorkflowUnpicklable: _Code.INVALID_ARGUMENT,
     known.DirectedAcyclicGraphInvalid: _Code.INVALID_ARGUMENT,
     known.DirectedAcyclicGraphUndefined: _Code.INVALID_ARGUMENT,
-    known.DagNameTaken: _Code.INVALID_ARGUMENT,
     known.DataStoreIDInvalid: _Code.INVALID_ARGUMENT,
     known.DataStoreKeyInvalid: _Code.INVALID_ARGUMENT,
     known.DataStoreDecodeUnknownType: _Code.INVALID_ARGUMENT,
