@@ -51,7 +51,10 @@ class Store:
             {"$limit": FRESH_AT_ONCE},
             {"$project": {"index": 1, "state": 1, "selected": 1, "error": 1, "task": 1}},
         ]
-        pipeline: list[Document] = [{"$match": {"_id": dag_run}}, {"$unionWith": {"coll": "task_runs", "pipeline": fresh}}]
+        pipeline: list[Document] = [
+            {"$match": {"_id": dag_run}},
+            {"$unionWith": {"coll": "task_runs", "pipeline": fresh}},
+        ]
         found = [doc async for doc in await self._dag_runs.aggregate(pipeline, batchSize=FRESH_AT_ONCE + 1)]
         if not found or found[0]["_id"] != dag_run:
             return None

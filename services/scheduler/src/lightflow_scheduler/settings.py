@@ -1,6 +1,8 @@
 """What a scheduler is configured with."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from lightflow.config import Config
 from lightflow.core.states import Service
@@ -15,7 +17,7 @@ class Settings:
     engine: EngineSettings
     name: str
     queues: tuple[str, ...]
-    control: dict[str, str | int | None]
+    addresses: tuple[str, ...]
     looks_at_once: int = 32
     looks_held: int = 1000
 
@@ -23,4 +25,11 @@ class Settings:
     def from_config(cls, config: Config) -> "Settings":
         engine = EngineSettings.from_config(config)
         name = engine.name_of(Service.SCHEDULER)
-        return cls(engine, name, queues_of(DefaultJobQueueName.Workflow), config.control)
+        return cls(engine, name, queues_of(DefaultJobQueueName.Workflow), addresses_of(config.control))
+
+
+def addresses_of(control: Mapping[str, Any]) -> tuple[str, ...]:
+    """Where the control service listens: on its socket alone where one is named, else on its host and port."""
+    if control.get("socket"):
+        return (f"unix:{control['socket']}",)
+    return (f"{control['host']}:{control['port']}",)

@@ -58,7 +58,10 @@ class Store:
             {"$limit": SEEN_AT_ONCE},
             {"$project": {"name": 1, "state": 1, "reason": 1, "error": 1}},
         ]
-        pipeline: list[Document] = [{"$match": {"_id": run_id}}, {"$unionWith": {"coll": "dag_runs", "pipeline": changed}}]
+        pipeline: list[Document] = [
+            {"$match": {"_id": run_id}},
+            {"$unionWith": {"coll": "dag_runs", "pipeline": changed}},
+        ]
         found = [doc async for doc in await self._runs.aggregate(pipeline, batchSize=SEEN_AT_ONCE + 1)]
         return Run(found[0], tuple(found[1:])) if found and found[0]["_id"] == run_id else None
 

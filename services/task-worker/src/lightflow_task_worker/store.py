@@ -46,9 +46,9 @@ class Store:
         self._member = member
 
     async def claim(
-        self, queues: Sequence[str], operation: str, only: Collection[str] | None = None
+        self, queues: Sequence[str], operation: str, only: Awaited | None = None
     ) -> Document | None:
-        """Take the oldest claimable attempt of these queues, `only` of these DAG runs; None when there is none."""
+        """Take the oldest claimable attempt of these queues, `only` of what is awaited; None when there is none."""
         claimable: Document = {
             "state": State.QUEUED.value,
             "queue": {"$in": list(queues)},

@@ -30,7 +30,7 @@ from lightflow_task_worker.calls import Calling
 from lightflow_task_worker.inputs import Inputs
 from lightflow_task_worker.lease import Lease
 from lightflow_task_worker.leftovers import marker
-from lightflow_task_worker.loading import Loader
+from lightflow_task_worker.loading import Loader, LoadSettings
 from lightflow_task_worker.loop import TaskWorker
 from lightflow_task_worker.pool import Pool
 from lightflow_task_worker.settings import Settings
@@ -73,12 +73,16 @@ async def serve(config: Config, stop: asyncio.Event) -> None:
         pool = Pool(slots, engine.slots, lambda: worker.changed())
         closing.push_async_callback(pool.close)
         calling = Calling(data, control, pool, waiting, lambda: lease.is_good)
-        versions = Versions(db, payloads, _cache_folder(settings, identity))
+        cache = _cache_folder(settings, identity)
+        versions = Versions(db, payloads, cache)
         tools = Tools(db, settings, store, versions, payloads, Inputs(payloads), pool, hints, notifier, calling)
         worker = TaskWorker(tools, waiting, settings.queues)
         lease = Lease(membership, store, settings, take_back, worker.held, pool.process_pids)
         consumer = worker.consumer = jobs.consumer(config, settings, worker.hinted)
-        loader = Loader(db, payloads, notifier, slots, settings, versions)
+        loading = LoadSettings(
+            settings.workflows, settings.libraries, engine.load_timeout, cache, member.incarnation
+        )
+        loader = Loader(db, payloads, notifier, slots, loading)
 
         await when_reachable("MongoDB", membership.enter)
         closing.push_async_callback(membership.leave)

@@ -31,6 +31,11 @@ class LeaseWatch:
         self._seen = {worker: self._look(worker, beat, now) for worker, beat in beats.items()}
         return frozenset(worker for worker, seen in self._seen.items() if now - seen.since >= self._timeout)
 
+    def silence(self, worker: str, now: float) -> float:
+        """For how many seconds the counter of a worker is known to have stood still."""
+        seen = self._seen.get(worker)
+        return 0.0 if seen is None else now - seen.since
+
     def interrupt(self) -> None:
         """An observation failed: what was seen before it proves nothing."""
         self._last = None

@@ -49,7 +49,8 @@ def broker_url(config: Config) -> str:
 def make_app(config: Config, name: str) -> Celery:
     """An application for sending and taking hints; the user's settings apply where the design does not fix them."""
     app = Celery(name, broker=broker_url(config), set_as_current=False)
-    app.conf.update({key: value for key, value in config.celery.items() if key != "broker_url"})
+    given = config.celery_settings
+    app.conf.update({key: value for key, value in given.items() if key != "broker_url"})
     app.conf.update(_FIXED)
-    app.conf.broker_transport_options = {**_TRANSPORT, **(config.celery.get("broker_transport_options") or {})}
+    app.conf.broker_transport_options = {**_TRANSPORT, **(given.get("broker_transport_options") or {})}
     return app
