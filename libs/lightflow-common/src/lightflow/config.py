@@ -45,7 +45,7 @@ class Config:
         """
         file = _find(filename, strict)
         self.filename = None if file is None else str(file)
-        given = {} if file is None else settings.checked(_read(file), str(file))
+        given = {} if file is None else settings.checked(settings.expand(_read(file)), str(file))
         self._set(given, settings.overrides(os.environ), Path.cwd() if file is None else file.parent)
 
     def load_from_dict(self, conf_dict: Mapping[str, Any] | None = None) -> None:
@@ -54,7 +54,7 @@ class Config:
         Raises ConfigFieldUnknown, ConfigFieldError.
         """
         self.filename = None
-        self._set(settings.checked(conf_dict, "the configuration"), {}, Path.cwd())
+        self._set(settings.checked(settings.expand(conf_dict), "the configuration"), {}, Path.cwd())
 
     @staticmethod
     def default() -> str:
@@ -149,7 +149,7 @@ class Config:
         return self._settings
 
     def _set(self, given: Settings, environment: Settings, folder: Path) -> None:
-        over = settings.merge(settings.expand(given), environment)
+        over = settings.merge(given, environment)
         for name in set(settings.without_meaning(over)) - _noted:
             _noted.add(name)
             _logger.info("The setting %s has no effect any more and is ignored", name)

@@ -2,6 +2,7 @@
 
 import traceback
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 
 from lightflow.core.errors import AbortWorkflow, NoRetry, StopTask, TaskReturnActionInvalid
@@ -16,6 +17,9 @@ from lightflow.models.task_data import MultiTaskData, TaskData, compose_output
 
 MESSAGE_LIMIT = 10_000  # characters: an error lives in its task's document
 TRACEBACK_LIMIT = 100_000
+
+_PACKAGE = Path(__file__).parents[1]
+_OURS = (str(_PACKAGE / "models"), str(_PACKAGE / "tasks"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +124,8 @@ def error_info(error: BaseException) -> ErrorInfo:
 
 
 def _user_part(frames: TracebackType | None) -> TracebackType | None:
-    ours = {__file__, call.__code__.co_filename}
     part = frames
-    while part is not None and part.tb_frame.f_code.co_filename in ours:
+    while part is not None and part.tb_frame.f_code.co_filename.startswith(_OURS):
         part = part.tb_next
     return part or frames
 

@@ -25,11 +25,11 @@ class BashTask(BaseTask):
     """Runs `command` in a shell, in a process group of its own.
 
     Every value but the callbacks may be a callable `(data, store)` that yields it. `user` and `group` are numeric ids.
-    `callback_process(pid, ...)` is called after the start, `callback_stdout(line, ...)` and `callback_stderr(line, ...)`
-    for each line, `callback_end(returncode, stdout_file, stderr_file, ...)` at the end; each is also given `data, store,
-    signal, context`. The files are binary, at position 0, and None when not captured. What a callback raises ends the
-    process and takes its usual effect. A stop ends the process group; `callback_end` still decides how the task ends.
-    `refresh_time` (seconds) only matters where a stop cannot be waited for.
+    `callback_process(pid, ...)` is called after the start, `callback_stdout(line, ...)`, `callback_stderr(line, ...)`
+    for each line, `callback_end(returncode, stdout_file, stderr_file, ...)` at the end; each is also given `data`,
+    `store`, `signal` and `context`. The files are binary, at position 0, and None when not captured. What a callback
+    raises ends the process and takes its usual effect. A stop ends the process group; `callback_end` still decides how
+    the task ends. `refresh_time` (seconds) only matters where a stop cannot be waited for.
     """
 
     def __init__(

@@ -33,7 +33,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """How a stop is noticed: a descriptor that turns readable, or where there is none a question asked every so often."""
+    """How a stop is noticed: by a descriptor that turns readable, or where there is none by asking now and then."""
 
     descriptor: int | None
     is_stopped: Callable[[], bool]
@@ -48,13 +48,14 @@ class ShellProcess:
     """A running command. `pump` returns when it has ended; leaving the `with` block before that ends its group."""
 
     def __init__(self, command: Command, stdout: Reader | None, stderr: Reader | None) -> None:
-        self._process = _start(command, stdout is not None, stderr is not None)
-        self._selector = selectors.DefaultSelector()
+        self._process, self._tether = _start(command, stdout is not None, stderr is not None)
         self._exited = _exit_descriptor(self._process)
+        self._selector = selectors.DefaultSelector()
         self._selector.register(self._exited, selectors.EVENT_READ, self._on_exit)
         self._running = True
+        self._ending = False
+        self._group_alive = False  # only watched while ending
         self._kill_at: float | None = None
-        self._stopped = False
         self._readers: dict[int, Reader] = {}
         for stream, reader in ((self._process.stdout, stdout), (self._process.stderr, stderr)):
             if stream is not None and reader is not None:
@@ -74,42 +75,50 @@ class ShellProcess:
         """Feed and drain the streams until the command has ended, ending its group on a stop; the return code."""
         if stop.descriptor is not None:
             self._selector.register(stop.descriptor, selectors.EVENT_READ, partial(self._on_stop, stop.descriptor))
-        while self._running or self._readers:
-            ready = self._selector.select(self._patience(stop))
-            for key, _ in ready:
-                key.data()
-            if self._kill_at is not None and monotonic() >= self._kill_at:
-                self._signal(signal.SIGKILL)
-                self._kill_at = None
-            if stop.descriptor is None and not self._stopped and stop.is_stopped():
-                self._terminate()
-            if not ready and not self._running:
-                break  # what keeps a stream open is not the command
+            self._until_ended(None)
+        else:
+            self._until_ended(stop)
         for reader in self._readers.values():
             reader(b"")
-        if self._stopped:
-            self._signal(signal.SIGKILL)  # what ignored the request to end
         return self._process.wait()
 
     def __enter__(self) -> "ShellProcess":
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._process.returncode is None:
+        if self._process.returncode is None:  # a callback raised
+            self._readers = dict.fromkeys(self._readers, lambda chunk: None)
             self._end()
+            self._until_ended(None)
+            self._process.wait()
         self._selector.close()
         for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
             if stream is not None:
                 stream.close()
         os.close(self._exited)
+        os.close(self._tether)
 
-    def _patience(self, stop: Stop) -> float | None:
+    def _until_ended(self, ask: Stop | None) -> None:
+        while self._running or self._readers or self._group_alive:
+            ready = self._selector.select(self._patience(ask))
+            for key, _ in ready:
+                key.data()
+            if ask is not None and not self._ending and ask.is_stopped():
+                self._end()
+            if self._kill_at is not None and monotonic() >= self._kill_at:
+                self._kill()
+            if not ready and not self._running:
+                break  # what keeps a stream open is not the command
+        if self._kill_at is not None:
+            self._kill()
+
+    def _patience(self, ask: Stop | None) -> float | None:
         """How long to wait for something to happen, in seconds; None: as long as it takes."""
         if self._kill_at is not None:
             return max(0.0, self._kill_at - monotonic())
         if not self._running:
             return LINGER
-        return None if stop.descriptor is not None or self._stopped else stop.look_every
+        return None if ask is None or self._ending else ask.look_every
 
     def _on_exit(self) -> None:
         self._running = False
@@ -117,7 +126,11 @@ class ShellProcess:
 
     def _on_stop(self, descriptor: int) -> None:
         self._selector.unregister(descriptor)
-        self._terminate()
+        self._end()
+
+    def _on_group_gone(self) -> None:
+        self._group_alive = False
+        self._selector.unregister(self._tether)
 
     def _on_output(self, descriptor: int) -> None:
         chunk = os.read(descriptor, CHUNK)
@@ -138,41 +151,50 @@ class ShellProcess:
             self._selector.unregister(stream)
             stream.close()
 
-    def _terminate(self) -> None:
-        self._stopped = True
+    def _end(self) -> None:
+        """Ask the whole group to end, and give it the grace."""
+        if self._ending:
+            return
+        self._ending = self._group_alive = True
+        self._selector.register(self._tether, selectors.EVENT_READ, self._on_group_gone)
         self._kill_at = monotonic() + GRACE
         self._signal(signal.SIGTERM)
 
-    def _end(self) -> None:
-        """End the group because a callback raised: terminate, and kill what is left after the grace."""
-        self._signal(signal.SIGTERM)
-        with selectors.DefaultSelector() as waiting:
-            waiting.register(self._exited, selectors.EVENT_READ)
-            waiting.select(GRACE)
+    def _kill(self) -> None:
+        self._kill_at = None
         self._signal(signal.SIGKILL)
-        self._process.wait()
 
     def _signal(self, number: int) -> None:
         with suppress(ProcessLookupError, PermissionError):  # the group is gone; macOS refuses for a zombie's
             os.killpg(self._process.pid, number)
 
 
-def _start(command: Command, stdout: bool, stderr: bool) -> subprocess.Popen[bytes]:
+def _start(command: Command, stdout: bool, stderr: bool) -> tuple[subprocess.Popen[bytes], int]:
+    """The process, and its tether: a descriptor that reads as ended once no process of the group is left."""
     changes_user = command.user is not None and os.geteuid() == 0
-    return subprocess.Popen(
-        command.text,
-        shell=True,
-        cwd=command.cwd,
-        env=_environment(command.env),
-        user=command.user,
-        group=command.group,
-        extra_groups=[] if changes_user else None,  # the worker's other groups are not for another user
-        stdin=subprocess.DEVNULL if command.stdin is None else subprocess.PIPE,
-        stdout=subprocess.PIPE if stdout else None,
-        stderr=subprocess.PIPE if stderr else None,
-        bufsize=0,
-        process_group=0,
-    )
+    tether, held = os.pipe()
+    try:
+        process = subprocess.Popen(  # noqa: S602 (a shell running what the workflow's author wrote is what this is for)
+            command.text,
+            shell=True,
+            cwd=command.cwd,
+            env=_environment(command.env),
+            user=command.user,
+            group=command.group,
+            extra_groups=[] if changes_user else None,  # the worker's other groups are not for another user
+            stdin=subprocess.DEVNULL if command.stdin is None else subprocess.PIPE,
+            stdout=subprocess.PIPE if stdout else None,
+            stderr=subprocess.PIPE if stderr else None,
+            bufsize=0,
+            process_group=0,
+            pass_fds=(held,),
+        )
+    except BaseException:
+        os.close(tether)
+        raise
+    finally:
+        os.close(held)
+    return process, tether
 
 
 def _environment(env: Mapping[str, str] | None) -> dict[str, str] | None:
