@@ -114,7 +114,8 @@ class Watching:
 
     async def _now(self) -> datetime:
         """The time of the server, which is the time that documents carry."""
-        now: datetime = (await self._db.command("hello"))["localTime"]
+        answer = await self._db.command("hello", codec_options=self._db.codec_options)
+        now: datetime = answer["localTime"]
         return now
 
 
