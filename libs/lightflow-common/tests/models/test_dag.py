@@ -57,6 +57,12 @@ def test_two_tasks_of_one_name_are_an_error() -> None:
         Dag("d").define({A: PythonTask("a")})
 
 
+@pytest.mark.parametrize("name", ["", None, 5])
+def test_a_task_without_a_name_is_an_error(name: Any) -> None:
+    with pytest.raises(DirectedAcyclicGraphUndefined, match="a name is a text"):
+        Dag("d").define({PythonTask(name): None})
+
+
 def test_no_schema_is_an_error() -> None:
     with pytest.raises(DirectedAcyclicGraphUndefined, match="'d' has no schema"):
         Dag("d").define(None)

@@ -75,9 +75,14 @@ class Dag:
 
 
 def check(dag: str, tasks: list[BaseTask], edges: list[Edge]) -> None:
-    """Raise DirectedAcyclicGraphInvalid when two tasks have one name or the edges form a cycle."""
+    """Raise DirectedAcyclicGraphInvalid when two tasks have one name or the edges form a cycle.
+
+    A task without a name is a DirectedAcyclicGraphUndefined.
+    """
     names: set[str] = set()
     for task in tasks:
+        if not isinstance(task.name, str) or not task.name:
+            raise DirectedAcyclicGraphUndefined(dag, f"has a task whose name is {task.name!r}; a name is a text")
         if task.name in names:
             raise TaskNameTaken(dag, task_name=task.name)
         names.add(task.name)

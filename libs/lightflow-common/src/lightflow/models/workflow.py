@@ -98,7 +98,7 @@ class Workflow:
         Raises WorkflowUnknown, WorkflowImportError, WorkflowDefinitionError, and WorkflowArgumentError unless the
         arguments are not to be validated. With `strict_dag` a file without a DAG is an error too.
         """
-        file = find_file(name, [*Config.folders(), *sys.path])
+        file = find_file(name, Config.folders(), also=sys.path)
         sys.path.extend(folder for folder in Config.library_folders() if folder not in sys.path)
         self.load_file(file, name=name, strict_dag=strict_dag)
         given = dict(arguments or {})

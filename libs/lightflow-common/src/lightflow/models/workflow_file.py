@@ -18,12 +18,16 @@ from lightflow.core.errors import (
 )
 
 
-def find_file(name: str, folders: Iterable[str | Path]) -> Path:
-    """The file of the workflow of that name in the first folder that has it; raises WorkflowUnknown."""
+def find_file(name: str, folders: Iterable[str | Path], also: Iterable[str | Path] = ()) -> Path:
+    """The file of the workflow of that name in the first folder that has it; raises WorkflowUnknown.
+
+    The error tells of `folders` only, not of the places that are searched as well.
+    """
     places = list(dict.fromkeys(Path(folder or ".") for folder in folders))
     if name and not set(name) & set("/\\\0") and all(name.split(".")):
-        for place in places:
-            file = place.joinpath(*name.split(".")[:-1], f"{name.split('.')[-1]}.py")
+        *packages, module = name.split(".")
+        for place in (*places, *(Path(folder or ".") for folder in also)):
+            file = place.joinpath(*packages, f"{module}.py")
             if file.is_file():
                 return file
     known = sorted({file.stem for place in places if place.is_dir() for file in place.glob("*.py")})
