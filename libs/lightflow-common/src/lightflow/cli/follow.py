@@ -38,10 +38,11 @@ def follow_to_end(client: "ControlClient", run_id: str, session: Session, *, sho
 
 def wait(client: "ControlClient", run_id: str) -> "pb.Run":
     """The run, once it is final. Ctrl-C ends the waiting, not the run."""
-    for happened in Streams(run=lambda: client.watch_run(run_id)).read():
-        if happened.kind == "interrupted":
-            click.echo(f"Run {run_id} goes on; `lightflowctl stop {run_id}` stops it.", err=True)
-            raise click.Abort
+    with Streams(run=lambda: client.watch_run(run_id)) as streams:
+        for happened in streams.read():
+            if happened.kind == "interrupted":
+                click.echo(f"Run {run_id} goes on; `lightflowctl stop {run_id}` stops it.", err=True)
+                raise click.Abort
     return client.get_run(run_id)
 
 
@@ -62,7 +63,7 @@ class Follower:
             logs=lambda: self._client.stream_logs(self._run_id, follow=True),
         )
         color = click.get_current_context().color
-        with view(self._progress, to_stderr=session.json, color=color) as shown:
+        with streams, view(self._progress, to_stderr=session.json, color=color) as shown:
             for happened in streams.read():
                 self._take(happened, shown)
             for writer, line in self._lines.close():

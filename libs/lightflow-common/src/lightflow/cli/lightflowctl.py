@@ -27,8 +27,8 @@ SECTIONS = {
         "deploy": (f"{_CTL}.deploy", "Keep a version of a workflow for later starts."),
         "undeploy": (f"{_CTL}.undeploy", "Load a workflow afresh at every start again."),
     },
-    "A system on this machine": {
-        "up": (f"{_CTL}.up", "Start a system: servers and services."),
+    "The system itself": {
+        "up": (f"{_CTL}.up", "Start a system on this machine."),
         "down": (f"{_CTL}.down", "Stop the system."),
         "ps": (f"{_CTL}.ps", "List the processes of the system."),
     },

@@ -59,7 +59,5 @@ def _files_in(folder: Path) -> list[str]:
 
 def _listed(files: list[str], text: str) -> str:
     if not files:
-        return (
-            f"; there are no workflow files beside it. A workflow of the system is named without .py: {Path(text).stem}"
-        )
+        return f"; no workflow file lies there. A workflow of the system is named without .py: {Path(text).stem}"
     return f": {', '.join(files[:8])}{', ...' if len(files) > 8 else ''}"

@@ -31,15 +31,14 @@ def command(session: Session, run: str, task: str, follow: bool) -> None:
     with session.connect() as client:
         found = find_run(client, run)
         printer = LogPrinter(json=session.json, bare=bool(task), ambiguous=ambiguous(found))
-        for happened in Streams(
-            logs=lambda: client.stream_logs(found.run_id, task=task, follow=follow),
-        ).read():
-            if happened.kind == "interrupted":
-                break
-            if happened.kind == "reopened":
-                printer.lines.replay()
-            else:
-                printer.take(happened.value)
+        with Streams(logs=lambda: client.stream_logs(found.run_id, task=task, follow=follow)) as streams:
+            for happened in streams.read():
+                if happened.kind == "interrupted":
+                    break
+                if happened.kind == "reopened":
+                    printer.lines.replay()
+                else:
+                    printer.take(happened.value)
         printer.close()
 
 

@@ -8,7 +8,12 @@ import click
 from lightflow.cli.session import Session, pass_session, session_options
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lightflow.control.v1 import control_pb2 as pb
+    from lightflow.runtime.rpc.client import ControlClient
+
+_REMEMBERED = 1000
 
 
 @click.command("watch")
@@ -21,24 +26,34 @@ def command(session: Session, run: str | None, since: str | None) -> None:
     from lightflow.cli.finding import find_run
     from lightflow.cli.parsing import parse_since
     from lightflow.cli.render.times import time_of
-    from lightflow.cli.streams import Streams
 
     after = parse_since(since, datetime.now(UTC)) if since else None
     with session.connect() as client:
         found = find_run(client, run) if run else None
         if found is not None and after is None:
             after = time_of(found, "created_at")
-        run_id = found.run_id if found else ""
-        seen: set[str] = set()
-        for happened in Streams(events=lambda: client.watch_events(run_id, since=after)).read():
+        for event in events(client, found.run_id if found else "", after):
+            _tell(session, event)
+            if found and ends(event):
+                return
+
+
+def events(client: "ControlClient", run_id: str, after: datetime | None) -> "Iterator[pb.Event]":
+    """Each event once, until Ctrl-C; a stream that was cut begins again with the last event that was told."""
+    from lightflow.cli.render.times import time_of
+    from lightflow.cli.streams import Streams
+
+    told: dict[str, None] = {}
+    with Streams(events=lambda: client.watch_events(run_id, since=after)) as streams:
+        for happened in streams.read():
             if happened.kind == "interrupted":
                 return
-            # A stream that was cut begins again where it began before: each event is told once.
-            if happened.kind == "message" and happened.value.id not in seen:
-                seen.add(happened.value.id)
-                _tell(session, happened.value)
-                if run_id and ends(happened.value):
-                    return
+            if happened.kind == "message" and happened.value.id not in told:
+                told[happened.value.id] = None
+                if len(told) > _REMEMBERED:
+                    del told[next(iter(told))]
+                after = time_of(happened.value, "time") or after
+                yield happened.value
 
 
 def ends(event: "pb.Event") -> bool:

@@ -61,7 +61,7 @@ def stop(session: Session, names: tuple[str, ...]) -> None:
 
 
 def named_runs(client: "ControlClient", names: tuple[str, ...]) -> list[str]:
-    """The ids of the runs that are meant: by workflow those that go on, by id that one; without names all that go on."""
+    """The ids of the runs that are meant: those of a workflow that go on, or the one of an id; else all."""
     from lightflow.cli.finding import find_run
 
     going_on = {run.run_id: run.workflow for run in client.list_runs(states=LIVE)}

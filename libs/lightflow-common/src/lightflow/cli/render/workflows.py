@@ -88,4 +88,5 @@ def _branches(children: list[tuple[str, str]], indent: str) -> list[tuple[str, s
 
 def _note(task: "pb.GraphTask") -> str:
     facts = [task.type, f"queue {task.queue}" if task.queue not in ("", "task") else ""]
-    return click.style(f"  {', '.join(fact for fact in facts if fact)}", fg="bright_black")
+    said = ", ".join(fact for fact in facts if fact)
+    return click.style(f"  {said}", fg="bright_black") if said else ""

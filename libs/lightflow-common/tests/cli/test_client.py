@@ -1,0 +1,90 @@
+import pickle
+from pathlib import Path
+from typing import Any
+
+import bson
+import pytest
+
+from lightflow.client import Client
+from lightflow.control.v1 import control_pb2 as pb
+from lightflow.core.errors import LightflowException, WorkflowUnknown
+from lightflow.core.states import State
+
+RUN_ID = "65f1a0c3d2e4b5a697887766"
+
+
+def test_a_run_is_started_by_name_with_python_values(control: Any) -> None:
+    with Client() as client:
+        run = client.start("simple", days=3, workflow="also a name")
+    assert (run.id, run.workflow) == (RUN_ID, "simple")
+    arguments = {argument.name: argument.encoded for argument in control.requests(pb.StartRunRequest)[0].arguments}
+    assert bson.decode(arguments["days"].data) == {"v": 3}
+    assert bson.decode(arguments["workflow"].data) == {"v": "also a name"}
+
+
+def test_a_file_is_uploaded(control: Any, folder: Path) -> None:
+    (folder / "flow.py").write_text("")
+    with Client() as client:
+        client.start(folder / "flow.py")
+        client.start("flow.py")
+        with pytest.raises(FileNotFoundError):
+            client.start("other.py")
+    assert [request.upload for request in control.requests(pb.StartRunRequest)] == ["handle", "handle"]
+
+
+def test_what_is_no_workflow_is_refused(control: Any) -> None:
+    with Client() as client, pytest.raises(LightflowException, match="not a list"):
+        client.start([])  # type: ignore[arg-type]
+
+
+def test_errors_of_the_service_are_raised_as_they_are(control: Any) -> None:
+    with Client() as client, pytest.raises(WorkflowUnknown, match="did you mean 'simple'"):
+        client.start("simpel")
+
+
+def test_wait_gives_the_final_state(control: Any) -> None:
+    with Client() as client:
+        run = client.start("simple")
+        assert run.wait(timeout=30) is State.SUCCEEDED
+        assert run.state is State.SUCCEEDED
+        assert run.error is None
+
+
+def test_wait_gives_up_after_its_timeout(control: Any) -> None:
+    running = control.make_run("running")
+    control.runs[RUN_ID] = running
+    control.watched = [pb.WatchRunResponse(run=running)]
+    with Client() as client:
+        run = client.run(RUN_ID)
+        with pytest.raises(TimeoutError, match=r"is running after 0\.1 s"):
+            run.wait(timeout=0.1)
+        assert run.state is State.RUNNING
+
+
+def test_the_result_of_a_task_is_its_data(control: Any) -> None:
+    control.data["first"] = pickle.dumps({"answer": 42})
+    with Client() as client:
+        assert client.run(RUN_ID).result("first") == {"answer": 42}
+
+
+def test_logs_are_lines(control: Any) -> None:
+    control.pieces = [
+        pb.StreamLogsResponse(task="first", dag="main:1", attempt=1, text=text) for text in (b"a\nb", b"c")
+    ]
+    with Client() as client:
+        assert [(line.task, str(line)) for line in client.run(RUN_ID).logs()] == [("first", "a"), ("first", "bc")]
+
+
+def test_stop_asks_the_service(control: Any) -> None:
+    with Client() as client:
+        client.run(RUN_ID).stop(now=True)
+    assert control.requests(pb.StopRunRequest)[0].now
+
+
+def test_runs_workflows_and_events_are_listed(control: Any) -> None:
+    event = pb.Event(id="e", type="task", event="task-lightflow-started", state="running", name="first", run_id=RUN_ID)
+    control.events = [control.stamp(event, time=1)]
+    with Client() as client:
+        assert [run.id for run in client.runs(states=("succeeded",))] == [RUN_ID]
+        assert [workflow.name for workflow in client.workflows()] == ["simple"]
+        assert [event.to_dict()["workflow_id"] for event in client.events()] == [RUN_ID]

@@ -1,0 +1,152 @@
+import io
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any
+
+import click
+import pytest
+from rich.console import Console
+
+from lightflow.cli.finding import meant
+from lightflow.cli.live import picture
+from lightflow.cli.render.columns import columns
+from lightflow.cli.render.documents import first_line, run_document
+from lightflow.cli.render.progress import Progress
+from lightflow.cli.render.runs import MOST_TASKS, error_text, run_details, summary, user_line
+from lightflow.cli.render.times import span
+from lightflow.cli.render.workflows import graph
+from lightflow.control.v1 import control_pb2 as pb
+
+NOW = datetime(2024, 5, 31, 12, 0, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(None, ""), (0.004, "0.00 s"), (3.21, "3.21 s"), (42.0, "42.0 s"), (192, "3 min 12 s"), (18120, "5 h 2 min"),
+     (273600, "3 d 4 h")],
+)  # fmt: skip
+def test_durations_are_said_as_people_say_them(seconds: float | None, said: str) -> None:
+    assert span(seconds) == said
+
+
+def test_columns_are_as_wide_as_their_widest_cell_whatever_its_colour() -> None:
+    table = columns(("A", "B"), [(click.style("long", fg="red"), "x"), ("s", "y")])
+    assert [line.rstrip() for line in click.unstyle(table).splitlines()] == ["A     B", "long  x", "s     y"]
+
+
+def test_a_column_that_is_empty_is_left_out_and_line_breaks_break_nothing() -> None:
+    assert click.unstyle(columns(("A", "B"), [("a\nb", "")])) == "A\na b"
+
+
+def test_a_run_that_goes_on_has_nulls_where_nothing_is_set() -> None:
+    document = run_document(pb.Run(run_id="x", workflow="w", state="pending"))
+    unset = ("version", "started_at", "finished_at", "duration", "error")
+    assert [document[name] for name in unset] == [None] * 5
+    assert (document["arguments"], document["dags"]) == ({}, [])
+
+
+def test_the_error_of_a_task_is_in_its_document() -> None:
+    task = pb.Task(name="bad", state="failed", error=pb.Error(type="ValueError", message="no", traceback="T"))
+    document = run_document(pb.Run(dags=[pb.DagRun(name="main:1", tasks=[task])]))
+    assert document["dags"][0]["tasks"][0]["error"] == {
+        "type": "ValueError", "message": "no", "traceback": "T", "task": None, "dag": None,
+    }  # fmt: skip
+
+
+def test_the_line_of_the_user_is_the_last_one_outside_of_libraries() -> None:
+    traceback = (
+        "Traceback (most recent call last):\n"
+        '  File "/x/lib/python3.11/site-packages/lightflow/models/attempt.py", line 3, in run\n    task.run()\n'
+        '  File "/home/me/flow.py", line 12, in work\n    json.loads("")\n'
+        '  File "/usr/lib/python3.11/json/decoder.py", line 355, in raw_decode\n    raise JSONDecodeError\n'
+        "json.decoder.JSONDecodeError: Expecting value\n"
+    )
+    assert user_line(traceback) == '/home/me/flow.py:12 in work: json.loads("")'
+    assert user_line("") == ""
+    assert user_line('  File "/usr/lib/python3.11/a.py", line 1, in f') == "/usr/lib/python3.11/a.py:1 in f"
+
+
+def test_an_error_without_a_message_is_named_by_its_type() -> None:
+    assert click.unstyle(error_text(pb.Error(type="KeyError"))) == "Error: KeyError"
+
+
+def test_details_count_the_time_of_what_still_runs() -> None:
+    run = pb.Run(run_id="x", workflow="w", state="running")
+    run.started_at.FromDatetime(datetime(2024, 5, 31, 12, 0, 3))
+    assert "duration  7.00 s" in click.unstyle(run_details(run, NOW))
+
+
+def test_a_large_summary_shows_what_did_not_succeed() -> None:
+    tasks = [pb.Task(name=f"t{number}", state="succeeded") for number in range(MOST_TASKS + 1)]
+    dag = pb.DagRun(name="main:1", state="failed", tasks=[*tasks, pb.Task(name="bad", state="failed")])
+    said = click.unstyle(summary(pb.Run(run_id="x", workflow="w", state="failed", dags=[dag]), NOW))
+    assert "t17" not in said
+    assert "bad   failed" in said
+    assert f"{MOST_TASKS + 1} of {MOST_TASKS + 2} tasks succeeded" in said
+    assert said.endswith("Run x of w failed.")
+
+
+def test_a_task_with_two_predecessors_is_drawn_in_full_once() -> None:
+    dag = pb.Graph(name="d", autostart=False, tasks=[pb.GraphTask(name=name) for name in "abce"])
+    for parent, child in (("a", "c"), ("b", "c"), ("c", "e")):
+        dag.edges.add(parent=parent, child=child)
+    lines = [line.rstrip() for line in click.unstyle(graph(dag)).splitlines()]
+    assert lines == [
+        "d  (DAG, started by a task)", "  a", "  └─ c", "     └─ e", "  b", "  └─ c (see above)",
+    ]  # fmt: skip
+
+
+def test_a_chain_of_thousands_of_tasks_can_be_drawn() -> None:
+    names = [str(number) for number in range(3000)]
+    dag = pb.Graph(name="d", tasks=[pb.GraphTask(name=name) for name in names])
+    for parent, child in pairwise(names):
+        dag.edges.add(parent=parent, child=child)
+    assert len(graph(dag).splitlines()) == 3001
+
+
+def test_a_docstring_is_shortened_to_its_first_line_with_text() -> None:
+    assert first_line("\n\n  Does it.\n\nMore.") == "Does it."
+    assert first_line("") == ""
+
+
+def told(progress: Progress, *changed: pb.Task) -> list[str]:
+    return [click.unstyle(line) for line in progress.update(pb.WatchRunResponse(changed=changed))]
+
+
+def test_each_change_of_a_task_is_told_once() -> None:
+    progress = Progress()
+    assert told(progress, pb.Task(name="a", dag="d:1", state="waiting")) == []
+    assert told(progress, pb.Task(name="a", dag="d:1", state="running", attempts=1)) == ["a started"]
+    assert told(progress, pb.Task(name="a", dag="d:1", state="running", attempts=1)) == []
+    assert told(progress, pb.Task(name="a", dag="d:1", state="queued", attempts=1)) == [
+        "a will be tried again (attempt 2)"
+    ]
+    assert told(progress, pb.Task(name="a", dag="d:1", state="running", attempts=2)) == ["a started (attempt 2)"]
+    failed = pb.Task(name="a", dag="d:1", state="failed", attempts=2, error=pb.Error(type="E", message="m", task="a"))
+    assert told(progress, failed) == ["a failed: E: m (attempt 2)"]
+
+
+def test_tasks_of_one_name_in_two_dag_runs_are_told_apart() -> None:
+    progress = Progress()
+    told(progress, pb.Task(name="a", dag="d:1", state="running"))
+    assert told(progress, pb.Task(name="a", dag="d:2", state="skipped")) == ["d:2/a skipped"]
+    assert progress.is_ambiguous("a")
+
+
+def test_the_live_picture_shows_how_far_each_dag_run_is_and_what_runs() -> None:
+    progress = Progress()
+    states = ["succeeded", "skipped", "running", "waiting"]
+    told(progress, *(pb.Task(name=f"t{n}", dag="main:1", state=state) for n, state in enumerate(states)))
+    file = io.StringIO()
+    Console(file=file, width=100).print(picture(progress))
+    shown: Any = file.getvalue()
+    assert "main:1" in shown
+    assert "2/4" in shown
+    assert "t2" in shown
+    assert "t3" not in shown
+
+
+def test_a_misspelt_run_is_answered_with_the_nearest_and_an_unlike_one_with_nothing() -> None:
+    runs = [("65f1a0c3d2e4b5a697887766", "simple")]
+    assert meant("65f1a0c3d2e4b5a697887767", runs) == ".\nDid you mean 65f1a0c3d2e4b5a697887766?"
+    assert meant("zzzz", runs) == ""
