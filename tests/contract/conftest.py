@@ -75,6 +75,16 @@ class System:
 
         return await asyncio.to_thread(told)
 
+    async def until(self, condition):
+        """Wait until the (async) condition holds, at most 5 seconds."""
+        async with asyncio.timeout(5):
+            while not await condition():
+                await asyncio.sleep(0)
+
+    async def run(self, run_id):
+        """The document of a run."""
+        return await self.db["runs"].find_one({"_id": run_id})
+
     async def deploy(self, spec=SPEC, version="v1"):
         """Put a version into MongoDB and deploy it."""
         document = {

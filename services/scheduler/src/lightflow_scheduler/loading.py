@@ -8,6 +8,8 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
+from pymongo.errors import PyMongoError
+
 from lightflow.core import errors as family
 from lightflow.core.errors import LightflowException, LoadTimeout, NoWorkerAvailable, WorkflowImportError
 from lightflow.core.ids import new_id
@@ -42,7 +44,7 @@ class Loading:
         self._loads = with_.db["loads"]
         self._notifier = with_.notifier
         self._timeout = with_.load_timeout
-        self._pending: dict[tuple[str, ...], str] = {}
+        self._pending: dict[tuple[str, ...], asyncio.Task[str]] = {}
 
     async def load(self, source: dict[str, str], label: str) -> str:
         """The version of a workflow file; raises what its loading raised, LoadTimeout, NoWorkerAvailable."""
@@ -54,22 +56,33 @@ class Loading:
 
     async def _answer(self, question: Question) -> Document:
         async with self._notifier.subscribe("load") as looks:
-            load = await self._share(question) or await self._ask(question)
+            load = await self._share(question)
             try:
                 result = await self._wait(load, question, looks)
             except BaseException:
-                await self._leave(load, question)
+                await self._leave(load)
                 raise
+            finally:
+                self._forget(question, load)
         if result.get("error"):
             raise error_of(result["error"])
         return result
 
-    async def _share(self, question: Question) -> str | None:
-        load = self._pending.get(_key(question))
-        if load is None:
-            return None
-        shared = await self._loads.update_one({"_id": load, "state": "pending"}, {"$inc": {"askers": 1}})
-        return load if shared.matched_count else None
+    async def _share(self, question: Question) -> str:
+        """The load that answers this question: one that nobody has begun, else a new one."""
+        key, tried = _key(question), None
+        while (asking := self._pending.get(key)) is not None and asking is not tried:
+            load = await asyncio.shield(asking)
+            shared = await self._loads.update_one({"_id": load, "state": "pending"}, {"$inc": {"askers": 1}})
+            if shared.matched_count:
+                return load
+            tried = asking
+        asking = self._pending[key] = asyncio.create_task(self._ask(question))
+        try:
+            return await asyncio.shield(asking)
+        except PyMongoError:
+            del self._pending[key]
+            raise
 
     async def _ask(self, question: Question) -> str:
         load = new_id()
@@ -85,7 +98,6 @@ class Loading:
         }
         new = {"$mergeObjects": [{"$literal": {"_id": load, **document}}, {"created_at": NOW}]}
         await self._loads.update_one({"_id": load}, [{"$replaceWith": new}], upsert=True)
-        self._pending[_key(question)] = load
         await self._notifier.publish("load", load=load)
         return load
 
@@ -105,10 +117,13 @@ class Loading:
             until = min(deadline if seen else unseen, clock() + RECHECK_SECONDS)
             await next_look(looks, until, load=load)
 
-    async def _leave(self, load: str, question: Question) -> None:
-        """Stop waiting; a question that nobody waits for any more is taken back, unless a worker is at it."""
-        if self._pending.get(_key(question)) == load:
+    def _forget(self, question: Question, load: str) -> None:
+        asking = self._pending.get(_key(question))
+        if asking is not None and asking.done() and asking.result() == load:
             del self._pending[_key(question)]
+
+    async def _leave(self, load: str) -> None:
+        """Stop waiting; a question that nobody waits for any more is taken back, unless a worker is at it."""
         await self._loads.update_one({"_id": load}, {"$inc": {"askers": -1}})
         await self._loads.delete_one({"_id": load, "state": "pending", "askers": {"$lte": 0}})
 

@@ -1,0 +1,93 @@
+import asyncio
+
+from lightflow.runtime.rpc.requests import timestamp
+
+
+class Watch:
+    """Reads a stream of the blocking client in a thread."""
+
+    def __init__(self, stream):
+        self._stream = stream
+        self._seen = []
+
+    async def next(self):
+        return await asyncio.wait_for(asyncio.to_thread(next, self._stream, None), 8)
+
+    async def rest(self):
+        return await asyncio.wait_for(asyncio.to_thread(list, self._stream), 8)
+
+
+async def test_a_watcher_gets_the_whole_run_then_what_changes_until_it_is_final(system):
+    await system.deploy()
+    run_id = await system.began()
+    watch = Watch(system.client.watch_run(run_id))
+    first = await watch.next()
+    assert [task.state for task in first.run.dags[0].tasks] == ["waiting", "waiting"]
+    told = asyncio.create_task(watch.rest())
+    await system.set_task(run_id, "main:1", 0, state="running")
+    await system.set_task(run_id, "main:1", 0, state="succeeded")
+    await system.set_task(run_id, "main:1", 1, state="running")
+    await system.set_task(run_id, "main:1", 1, state="succeeded")
+    await system.set_run(run_id, state="succeeded")
+    responses = await told
+    changes = {(task.name, task.state) for response in responses for task in response.changed}
+    assert {("first", "succeeded"), ("second", "succeeded")} <= changes
+    assert responses[-1].run.state == "succeeded"
+    assert not any(response.run.dags for response in responses)
+
+
+async def test_watching_a_final_run_ends_with_the_whole_of_it(system):
+    await system.deploy()
+    run_id = await system.began()
+    await system.set_run(run_id, state="failed", error={"type": "E", "message": "m", "task": "first", "dag": "main:1"})
+    (only,) = await system.call("watch_run", run_id)
+    assert (only.run.state, only.run.error.task, only.run.error.dag) == ("failed", "first", "main:1")
+    assert len(only.run.dags[0].tasks) == 2
+
+
+async def test_events_of_a_run_are_told_once_and_in_order(system):
+    await system.deploy()
+    run_id = await system.began()
+    since = (await system.run(run_id))["created_at"]
+    watch = asyncio.create_task(system.call("watch_events", run_id, since=since))
+    await system.set_task(run_id, "main:1", 0, state="running")
+    await system.set_task(run_id, "main:1", 0, state="queued")
+    await system.set_task(run_id, "main:1", 0, state="running")
+    await system.set_task(run_id, "main:1", 0, state="succeeded")
+    await system.set_task(run_id, "main:1", 1, state="running")
+    await system.set_task(run_id, "main:1", 1, state="failed")
+    await system.set_dag_run(run_id, "main:1", state="succeeded")
+    await system.set_run(run_id, state="succeeded")
+    events = await watch
+    assert len({event.id for event in events}) == len(events) == 9
+    told = [(event.type, event.name, event.event.rpartition("-")[2], event.attempt) for event in events]
+    tasks = [each for each in told if each[0] == "task"]
+    assert tasks == [
+        ("task", "first", "started", 1),
+        ("task", "first", "started", 2),
+        ("task", "first", "succeeded", 2),
+        ("task", "second", "started", 1),
+        ("task", "second", "aborted", 1),
+    ]
+    assert {("workflow", "simple", "succeeded", 0), ("dag", "main:1", "succeeded", 0)} <= set(told)
+    failed = next(event for event in events if event.state == "failed")
+    assert (failed.worker, failed.pid, failed.workflow, failed.dag) == ("worker@host", 7, "simple", "main:1")
+    assert failed.HasField("duration")
+    again = await system.call("watch_events", run_id, since=since)
+    assert [event.id for event in again] == [event.id for event in events]
+
+
+async def test_events_of_all_runs_begin_now(system):
+    await system.deploy()
+    old, run_id = await system.began(), await system.start()
+    watch = Watch(system.client.watch_events())
+    first = asyncio.create_task(watch.next())
+    # The stream is open once redis knows of one more thing to tell: a started run is told at its next look.
+    await asyncio.wait([first], timeout=0.3)
+    await system.set_run(run_id, state="running")
+    event = await first
+    assert (event.run_id, event.event) == (run_id, "task-lightflow-started")
+    await system.set_run(old, state="succeeded")
+    second = await watch.next()
+    assert (second.run_id, second.state) == (old, "succeeded")
+    assert second.time.ToNanoseconds() == timestamp((await system.run(old))["finished_at"]).ToNanoseconds()
