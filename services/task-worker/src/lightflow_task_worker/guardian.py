@@ -21,6 +21,7 @@ import select
 import signal
 import socket
 import sys
+import traceback
 from typing import Any
 
 from lightflow_task_worker import proc
@@ -106,8 +107,11 @@ class Guardian:
                 guard(socket.socket(fileno=given[0]))
             else:
                 _serve_child(role, given, guardian)
-        finally:
-            os._exit(0)
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+            code = 1
+        os._exit(code)
 
     def _forget(self) -> None:
         """In a forked process: what belongs to this guardian alone."""

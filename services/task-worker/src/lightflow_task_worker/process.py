@@ -27,6 +27,7 @@ class ChildProcess:
         self.output: Callable[[bytes], None] = ignore
         self._guard = guard
         self._output = output
+        self._ending: asyncio.Task[str] | None = None
         self._loop = asyncio.get_running_loop()
         os.set_blocking(output, False)
         self._loop.add_reader(output, self._read)
@@ -47,8 +48,18 @@ class ChildProcess:
             os.close(writable)
         return cls(guard, pid, mine, readable)
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it died by itself."""
+        return self._guard.has_ended(self.pid)
+
     async def end(self) -> str:
         """End the child and all that came of it, if that has not happened; how the child ended, as a sentence."""
+        if self._ending is None:
+            self._ending = asyncio.create_task(self._end())
+        return await asyncio.shield(self._ending)
+
+    async def _end(self) -> str:
         try:
             await self._guard.kill()
             return ending(await self._guard.ended(self.pid))

@@ -9,7 +9,6 @@ from typing import Any, Protocol
 
 from lightflow.core.errors import LightflowException, TaskTimeout
 from lightflow.core.outcomes import Ending, ErrorInfo, Outcome
-
 from lightflow_task_worker.frames import Buffer, Frame, Header, PipeClosedError
 from lightflow_task_worker.guard import Guard, GuardianGoneError
 from lightflow_task_worker.leftovers import end_marked
@@ -225,7 +224,7 @@ class Slot:
         return asyncio.get_running_loop().call_later(job.timeout + self._settings.grace, expire)
 
     async def _child_for(self, version: str) -> ChildProcess:
-        if self._child is not None and self.version == version and not self._guard.has_ended(self._child.pid):
+        if self._child is not None and self.version == version and not self._child.has_ended:
             return self._child
         await self._end_child()
         while True:

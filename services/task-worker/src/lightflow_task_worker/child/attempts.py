@@ -6,7 +6,6 @@ again), the start data if there are any, and the inputs that have a payload.
 
 import faulthandler
 import mmap
-import os
 import pickle
 import random
 import socket
@@ -22,7 +21,6 @@ from lightflow.models.datastore import DataStoreDocument
 from lightflow.models.signals import TaskSignal
 from lightflow.models.task_context import TaskContext
 from lightflow.models.task_data import MultiTaskData, TaskData, as_input, compose_input
-
 from lightflow_task_worker.child import pickles, restore, shards, sources
 from lightflow_task_worker.child.alarm import Alarm
 from lightflow_task_worker.child.calls import Line, Signal, Store
@@ -58,7 +56,7 @@ class Attempts:
         self._line = Line(pipe, self._alarm)
         self._store = DataStoreDocument(Store(self._line))
         self._signal = TaskSignal(Signal(self._line, flag, stop_descriptor))
-        self._guardian = os.getppid()
+        self._traces = restore.Traces()
         self._surroundings: restore.Surroundings | None = None
         self._shard = b""
 
@@ -73,10 +71,9 @@ class Attempts:
             self._begin(job)
             outcome, output = self._run(job, parts)
             restore.flush()
-            retire = restore.left_something(self._guardian)
+            header = {"result": _outcome_json(outcome), "retire": self._traces.any()}
+            self._pipe.send(header, [] if output is None else [output])
             self._end()
-            parts = [] if output is None else [memoryview(output)]
-            self._pipe.send({"result": _outcome_json(outcome), "retire": retire}, parts)
 
     def _begin(self, job: Header) -> None:
         if self._surroundings is None:

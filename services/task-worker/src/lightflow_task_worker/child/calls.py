@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import cloudpickle
+
 from lightflow.core.errors import LightflowException
 from lightflow.runtime.datastore.encoding import decode, encode
-
 from lightflow_task_worker.child.alarm import Alarm
 from lightflow_task_worker.frames import BlockingPipe, Buffer, Frame, PipeClosedError
 

@@ -5,9 +5,9 @@ from types import FunctionType
 from typing import Any
 
 from cloudpickle import cloudpickle as internals
+
 from lightflow.core.exception import LightflowException, with_fields
 from lightflow.models.task_data import TaskData
-
 from lightflow_task_worker.child import pickles
 
 

@@ -1,8 +1,7 @@
 """A child that executes one workflow file, says what it defines, and ends.
 
-The request has `file`, `name`, `libraries` and `limit` (seconds), and `gather`: whether a source archive is to be made.
-The answer has the workflow as data and says which tasks each shard holds; its parts are the archive (may be empty) and
-the shards. Or it has the error.
+The request has `file`, `name`, `libraries` and `limit` (seconds). The answer has the workflow as data and says which
+tasks each shard holds; its parts are the source archive and the shards. Or it has the error.
 """
 
 import contextlib
@@ -19,7 +18,6 @@ from lightflow.models.spec import spec_of
 from lightflow.models.workflow import Workflow
 from lightflow.runtime.datastore.encoding import encode
 from lightflow.runtime.sources import gather
-
 from lightflow_task_worker.child import pickles, restore, shards
 from lightflow_task_worker.child.alarm import Alarm
 from lightflow_task_worker.frames import BlockingPipe, Buffer, Header, PipeClosedError
@@ -73,5 +71,5 @@ def _load(request: Header) -> tuple[Header, list[Buffer]]:
             for first, tasks in shards.split(dag.parts()[0]):
                 entries.append({"dag": dag.name, "first": first, "last": first + len(tasks) - 1})
                 parts.append(shards.pack(str(file), first, tasks))
-    archive = gather(file, libraries) if request["gather"] else b""
+    archive = gather(file, libraries)
     return {"spec": spec.to_json(), "shards": entries}, [archive, *parts]

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import lightflow.tasks  # noqa: F401 (what most workflow files import)
-
 from lightflow_task_worker.child import attempts, load
 
 ROLES: dict[str, Callable[[list[int]], None]] = {"attempts": attempts.serve, "load": load.serve}

@@ -6,7 +6,6 @@ from typing import Any
 
 from lightflow.core.errors import WorkflowUnpicklable
 from lightflow.models.base_task import BaseTask
-
 from lightflow_task_worker.child import pickles
 from lightflow_task_worker.child.culprits import culprit_in_task
 

@@ -1,0 +1,138 @@
+"""Making a version: a workflow file is executed in a child process of its own, which says what it defines."""
+
+import asyncio
+import hashlib
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lightflow.core.errors import LightflowException, LoadTimeout, WorkflowImportError
+from lightflow.core.graph import WorkflowSpec
+from lightflow_task_worker.frames import Frame, Header, PipeClosedError
+from lightflow_task_worker.guard import Guard, GuardianGoneError
+from lightflow_task_worker.process import ChildProcess
+from lightflow_task_worker.slot import Slots
+
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+"""The Python of this worker, as versions record it."""
+
+_OUTPUT_KEPT = 8192  # bytes of what the file printed, for the case that its process dies
+_OVERTIME = 1.0  # seconds after its limit for a child to say by itself where it was
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a workflow file defines: its graph, its source archive, and its code as (dag, first, last, bytes)."""
+
+    spec: WorkflowSpec
+    archive: bytes
+    shards: tuple[tuple[str, int, int, bytes], ...]
+
+    @property
+    def version(self) -> str:
+        """The content hash."""
+        content = hashlib.sha256()
+        for part in (PYTHON.encode(), json.dumps(self.spec.to_json()).encode(), self.archive):
+            content.update(hashlib.sha256(part).digest())
+        for dag, first, last, code in self.shards:
+            content.update(f"{dag}\0{first}\0{last}\0".encode() + hashlib.sha256(code).digest())
+        return content.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Why a file made no version; `error` as a document: type, message, traceback, fields."""
+
+    error: dict[str, Any]
+
+
+def failure(error: LightflowException, traceback: str = "") -> Failed:
+    """An error that was found outside the child."""
+    return Failed({**error.to_json(), "message": str(error), "traceback": traceback})
+
+
+class Maker:
+    """Executes workflow files, one at a time, each in a fresh child: the next one waits, forked already."""
+
+    def __init__(self, slots: Slots, limit: float) -> None:
+        self._slots = slots
+        self._limit = limit
+        self._guard: Guard | None = None
+        self._next: asyncio.Task[ChildProcess] | None = None
+
+    async def make(self, file: Path, name: str, libraries: Sequence[Path]) -> Made | Failed:
+        """What the file defines, or why it cannot be loaded; takes `limit` seconds at most."""
+        child = await self._fresh()
+        printed = bytearray()
+        child.output = lambda data: _keep(printed, data)
+        request = {
+            "file": str(file),
+            "name": name,
+            "libraries": [str(folder) for folder in libraries],
+            "limit": self._limit,
+        }
+        try:
+            async with asyncio.timeout(self._limit + _OVERTIME):
+                await child.pipe.send(request)
+                return _made(await child.pipe.receive())
+        except TimeoutError:
+            return failure(LoadTimeout(name=name, seconds=self._limit), printed.decode(errors="replace"))
+        except (PipeClosedError, ConnectionError):
+            how = await child.end()
+            message = f"The process that executed {str(file)!r} {how}; see what the file does when it is imported"
+            return failure(WorkflowImportError(message, str(file)), printed.decode(errors="replace"))
+        finally:
+            await asyncio.shield(child.end())
+            self._prepare()
+
+    async def close(self) -> None:
+        """End the processes."""
+        if self._next is not None:
+            self._next.cancel()
+            await asyncio.wait({self._next})
+        if self._guard is not None:
+            await self._guard.close()
+            self._slots.forget(self._guard)
+
+    def _prepare(self) -> None:
+        self._next = asyncio.create_task(self._fork())
+
+    async def _fresh(self) -> ChildProcess:
+        if self._next is None:
+            self._prepare()
+        assert self._next is not None
+        child = await self._next
+        if child.has_ended:
+            await child.end()
+            return await self._fork()
+        return child
+
+    async def _fork(self) -> ChildProcess:
+        while True:
+            if self._guard is None or self._guard.gone.done():
+                self._guard = await self._slots.guard()
+            try:
+                return await ChildProcess.fork(self._guard, "load")
+            except GuardianGoneError:
+                continue
+
+
+def _made(answer: Frame) -> Made | Failed:
+    header, parts = answer
+    if "error" in header:
+        return Failed(header["error"])
+    archive, *shards = map(bytes, parts)
+    entries: list[Header] = header["shards"]
+    return Made(
+        WorkflowSpec.from_json(header["spec"]),
+        archive,
+        tuple((each["dag"], each["first"], each["last"], code) for each, code in zip(entries, shards, strict=True)),
+    )
+
+
+def _keep(printed: bytearray, data: bytes) -> None:
+    printed += data
+    del printed[:-_OUTPUT_KEPT]

@@ -1,0 +1,41 @@
+"""Storing a version, once per content."""
+
+from lightflow.core.graph import OptionSpec
+from lightflow.runtime import specs
+from lightflow.runtime.mongo import SCHEMA, Database, Document
+from lightflow.runtime.payloads import Payloads
+from lightflow_task_worker.making import PYTHON, Made
+
+
+async def publish(database: Database, payloads: Payloads, made: Made) -> None:
+    """Store the version unless it is there; either way it counts as used now. Doing it twice is doing it once."""
+    version = made.version
+    # One operation says whether it is there, and keeps what removes unused versions off it.
+    seen = await database["workflows"].update_one({"_id": version}, {"$currentDate": {"loaded_at": True}})
+    if seen.matched_count:
+        return
+    document = await _document(payloads, made, f"version:{version}")
+    times = {"created_at": True, "loaded_at": True}
+    await database["workflows"].update_one(
+        {"_id": version}, {"$setOnInsert": document, "$currentDate": times}, upsert=True
+    )
+
+
+async def _document(payloads: Payloads, made: Made, scope: str) -> Document:
+    return {
+        "schema": SCHEMA,
+        "name": made.spec.name,
+        "docstring": made.spec.docstring,
+        "python": PYTHON,
+        "parameters": [_option(option) for option in made.spec.parameters],
+        "spec": await payloads.save(specs.pack(made.spec), scope),
+        "archive": await payloads.save(made.archive, scope),
+        "shards": [
+            {"dag": dag, "first": first, "last": last, "payload": await payloads.save(code, scope)}
+            for dag, first, last, code in made.shards
+        ],
+    }
+
+
+def _option(option: OptionSpec) -> Document:
+    return dict(option.to_json())
