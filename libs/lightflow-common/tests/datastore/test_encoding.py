@@ -10,6 +10,7 @@ import pytest
 from bson.binary import Binary
 from hypothesis import given
 from hypothesis import strategies as st
+
 from lightflow.core.errors import InvalidRequest, LightflowException
 from lightflow.runtime.datastore.encoding import decode, encode, from_tree, to_tree
 from lightflow.runtime.datastore.tree import pickles
