@@ -115,6 +115,8 @@ class Attempt:
             result = await self._in_slot(job, log)
         except LightflowException as error:
             result = Result(Outcome(Ending.ERROR, ErrorInfo(type(error).__name__, str(error)), retryable=False))
+        for name in dag.strangers(self.task["index"], result.outcome.limit):
+            log.write(f"Warning: the limit names {name!r}, which is no successor of this task; it is ignored\n".encode())
         await log.close()
         if self.returned and result.outcome.ending is Ending.KILLED:
             return Result(Outcome(Ending.RETURNED))

@@ -107,6 +107,11 @@ class DagSpec:
         chosen = set(limit)
         return tuple(child for child in self.successors[index] if self.tasks[child].name in chosen)
 
+    def strangers(self, index: int, limit: Iterable[str] | None) -> tuple[str, ...]:
+        """The names in a limit that are no successors of the task."""
+        names = {self.tasks[child].name for child in self.successors[index]} if limit else set()
+        return tuple(name for name in limit or () if name not in names)
+
     def to_json(self) -> dict[str, Any]:
         return {
             "name": self.name,

@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from lightflow.config import Config
 from lightflow.core.errors import LightflowException
+from lightflow.logger import configure
 
 Result = TypeVar("Result")
 UNREACHABLE = (PyMongoError, RedisError, OSError)
@@ -23,20 +24,16 @@ logger = logging.getLogger(__name__)
 
 def run_service(name: str, main: Callable[[Config, asyncio.Event], Awaitable[None]]) -> None:
     """Run a service until SIGTERM or SIGINT; a wrong configuration ends it with one line and exit code 2."""
-    logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {name} %(levelname)s %(message)s", stream=sys.stderr)
+    config = Config()
+    try:
+        config.load_from_file()
+        configure(config.logging)
+    except (LightflowException, ValueError) as error:
+        sys.stderr.write(f"{name}: {error}\n")
+        sys.exit(2)
     for noisy in ("celery", "kombu", "pymongo"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    try:
-        config = Config()
-        config.load_from_file()
-    except LightflowException as error:
-        sys.exit(_refuse(name, error))
     asyncio.run(_until_told(config, main))
-
-
-def _refuse(name: str, error: LightflowException) -> int:
-    sys.stderr.write(f"{name}: {error}\n")
-    return 2
 
 
 async def _until_told(config: Config, main: Callable[[Config, asyncio.Event], Awaitable[None]]) -> None:
