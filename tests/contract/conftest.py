@@ -79,7 +79,7 @@ class System:
         """Wait until the (async) condition holds, at most 5 seconds."""
         async with asyncio.timeout(5):
             while not await condition():
-                await asyncio.sleep(0)
+                pass
 
     async def run(self, run_id):
         """The document of a run."""
