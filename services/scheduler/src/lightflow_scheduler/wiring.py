@@ -13,6 +13,7 @@ from lightflow.runtime.consumer_watch import ConsumerWatch
 from lightflow.runtime.datastore.mongo import RunStore
 from lightflow.runtime.datastore.queries import indexes as data_indexes
 from lightflow.runtime.hints import Hints
+from lightflow.runtime.logs import indexes as log_indexes
 from lightflow.runtime.looks import Looks
 from lightflow.runtime.membership import Member, Membership
 from lightflow.runtime.mongo import connect, create_indexes, database
@@ -47,7 +48,7 @@ async def serve(config: Config, stop: asyncio.Event) -> None:
         client = connect(config, settings.name)
         closing.push_async_callback(client.close)
         db = database(client, config)
-        declared = (payload_indexes(), data_indexes(), control_indexes())
+        declared = (payload_indexes(), data_indexes(), log_indexes(), control_indexes())
         await when_reachable("MongoDB", lambda: create_indexes(db, *declared))
         key_file = Path(engine.signing_key_file) if engine.signing_key_file else None
         payloads = Payloads(db, await signer_for(key_file, db))

@@ -65,6 +65,11 @@ class Attempt:
     def id(self) -> str:
         return str(self.task["_id"])
 
+    @property
+    def number(self) -> int:
+        """Which attempt of its task this is, from 1."""
+        return len(self.task["attempts"])
+
     async def run(self) -> None:
         """Run it and commit what it ends with; what goes wrong on the way is an outcome too."""
         try:
@@ -109,14 +114,24 @@ class Attempt:
 
     async def _execute(self, version: Version, dag: DagSpec, circumstances: Circumstances) -> Result:
         tools = self.tools
-        log = LogWriter(tools.db, tools.notifier, self.task, limit=tools.settings.engine.log_limit)
+        log = LogWriter(
+            tools.db,
+            tools.notifier,
+            run=self.task["run"],
+            dag=self.task["dag"],
+            task=self.task["task"],
+            attempt=self.number,
+            limit=tools.settings.engine.log_limit,
+        )
         try:
             job = await self._job(version, dag, circumstances)
             result = await self._in_slot(job, log)
         except LightflowException as error:
             result = Result(Outcome(Ending.ERROR, ErrorInfo(type(error).__name__, str(error)), retryable=False))
         for name in dag.strangers(self.task["index"], result.outcome.limit):
-            log.write(f"Warning: the limit names {name!r}, which is no successor of this task; it is ignored\n".encode())
+            log.write(
+                f"Warning: the limit names {name!r}, which is no successor of this task; it is ignored\n".encode()
+            )
         await log.close()
         if self.returned and result.outcome.ending is Ending.KILLED:
             return Result(Outcome(Ending.RETURNED))
@@ -155,7 +170,7 @@ class Attempt:
             dag=task["dag"],
             task=task["task"],
             index=index,
-            attempt=len(task["attempts"]),
+            attempt=self.number,
             worker=self.tools.settings.name,
             timeout=dag.tasks[index].timeout,
             shard=await version.shard(dag.name, index),

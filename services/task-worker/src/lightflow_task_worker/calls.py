@@ -53,7 +53,7 @@ class TaskCalls:
     async def _through_outages(self, step: Callable[[], Awaitable[Result]]) -> Result:
         while True:
             if self._attempt.superseded or not self._calling.holds():
-                raise AttemptSuperseded(self._attempt.task["task"], len(self._attempt.task["attempts"]))
+                raise AttemptSuperseded(self._attempt.task["task"], self._attempt.number)
             try:
                 return await step()
             except UNREACHABLE as error:
@@ -61,7 +61,7 @@ class TaskCalls:
                 await asyncio.sleep(PAUSE)
 
     def _operation(self, header: Header) -> str:
-        return f"{self._attempt.id}/{len(self._attempt.task['attempts'])}/{header['call']}"
+        return f"{self._attempt.id}/{self._attempt.number}/{header['call']}"
 
     async def _get(self, header: Header, _: bytes) -> Answer:
         value = await self._calling.data.get(self._run, header["key"], header["section"])
