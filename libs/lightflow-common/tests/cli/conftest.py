@@ -19,7 +19,7 @@ from lightflow.cli.lightflow import main as lightflow
 from lightflow.cli.lightflowctl import main as lightflowctl
 from lightflow.control.v1 import control_pb2 as pb
 from lightflow.control.v1 import control_pb2_grpc
-from lightflow.core.errors import LightflowException, RunUnknown, WorkflowUnknown
+from lightflow.core.errors import InvalidRequest, LightflowException, RunUnknown, WorkflowUnknown
 from lightflow.runtime.rpc import errors
 
 START = datetime(2024, 5, 31, 12, 0, 0, tzinfo=UTC)
@@ -97,6 +97,8 @@ class Control(control_pb2_grpc.ControlServiceServicer):
 
     def GetRun(self, request: pb.GetRunRequest, context: Any) -> pb.GetRunResponse:
         self._take(request)
+        if not set(request.run_id) <= set("0123456789abcdef"):
+            raise InvalidRequest("run_id", f"{request.run_id!r} is no run id")
         found = [run for run_id, run in self.runs.items() if run_id.startswith(request.run_id)]
         if not found:
             raise RunUnknown(request.run_id)

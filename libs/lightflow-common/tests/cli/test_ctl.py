@@ -120,6 +120,7 @@ def test_the_name_of_a_workflow_instead_of_a_run_is_answered_with_its_runs(ctl: 
     said = ctl("logs", "simple")
     assert said.exit_code == 2
     assert f"Runs of workflow simple: {RUN_ID}" in said.stderr
+    assert said.stderr.count("\n") == 2
 
 
 def test_start_prints_the_run_id_and_nothing_else(ctl: Any, control: Any) -> None:
@@ -362,7 +363,8 @@ def test_data_extend_wants_a_list(ctl: Any, control: Any) -> None:
 
 
 def test_workers_are_listed_with_their_queues(ctl: Any, control: Any) -> None:
-    control.workers = [pb.Worker(id="i", service="task-worker", name="w1", pid=7, queues=["task", "gpu"], slots=2)]
+    worker = pb.Worker(id="i", service="task-worker", name="w1", pid=7, queues=["task", "gpu"], slots=2)
+    control.workers = [control.stamp(worker, started_at=0)]
     assert "task-worker  w1    7    task,gpu  0/2" in ctl("workers").output
     assert json.loads(ctl("workers", "-o", "json").stdout)[0]["queues"] == ["task", "gpu"]
 

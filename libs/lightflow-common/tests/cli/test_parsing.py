@@ -4,6 +4,7 @@ from pathlib import Path
 import click
 import pytest
 
+from lightflow.cli.errors import WrongInput
 from lightflow.cli.parsing import parse_arguments, parse_since, parse_value
 from lightflow.cli.sources import File, Named, find_source
 
@@ -88,5 +89,5 @@ def test_a_file_that_is_not_there_is_refused_with_the_nearest(folder: Path, text
     (folder / "report.py").write_text("")
     (folder / "notes.txt").write_text("")
     (folder / "other").mkdir()
-    with pytest.raises(click.UsageError, match=said.replace("?", r"\?")):
+    with pytest.raises(WrongInput, match=said.replace("?", r"\?")):
         find_source(text)

@@ -21,6 +21,12 @@ class ExitCode(IntEnum):
     NO_SYSTEM = 3  # nothing that could do it can be reached
 
 
+class WrongInput(click.ClickException):
+    """What was typed names something that is not there; the message says what is."""
+
+    exit_code = ExitCode.WRONG_INPUT
+
+
 class RunNotSucceeded(click.exceptions.Exit):
     """Ends the command because the run it waited for failed, was aborted or stopped; all is said by then."""
 
@@ -66,7 +72,9 @@ def explain(error: BaseException) -> tuple[str, ExitCode]:
 
 def _usage(error: click.UsageError) -> str:
     text = f"Error: {error.format_message()}"
-    return f"{text}\n`{error.ctx.command_path} --help` shows what it takes." if error.ctx else text
+    if error.ctx is None or "\n" in text:
+        return text
+    return f"{text}\n`{error.ctx.command_path} --help` shows what it takes."
 
 
 def _code_of(error: Exception) -> ExitCode:

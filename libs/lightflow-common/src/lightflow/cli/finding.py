@@ -4,7 +4,7 @@ import difflib
 from itertools import islice
 from typing import TYPE_CHECKING
 
-import click
+from lightflow.cli.errors import WrongInput
 
 if TYPE_CHECKING:
     from lightflow.control.v1 import control_pb2 as pb
@@ -15,13 +15,13 @@ _LOOKED_AT = 500
 
 def find_run(client: "ControlClient", text: str) -> "pb.Run":
     """The run of that id or beginning of an id, with its tasks; refuses an unknown one with what was probably meant."""
-    from lightflow.core.errors import RunUnknown
+    from lightflow.core.errors import InvalidRequest, RunUnknown
 
     try:
         return client.get_run(text)
-    except RunUnknown as error:
+    except (RunUnknown, InvalidRequest) as error:
         runs = [(run.run_id, run.workflow) for run in islice(client.list_runs(), _LOOKED_AT)]
-        raise click.UsageError(f"{error}{meant(text, runs)}") from None
+        raise WrongInput(f"{error}{meant(text, runs)}") from None
 
 
 def meant(text: str, runs: list[tuple[str, str]]) -> str:

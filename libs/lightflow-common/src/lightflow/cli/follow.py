@@ -42,7 +42,7 @@ def wait(client: "ControlClient", run_id: str) -> "pb.Run":
         for happened in streams.read():
             if happened.kind == "interrupted":
                 click.echo(f"Run {run_id} goes on; `lightflowctl stop {run_id}` stops it.", err=True)
-                raise click.Abort
+                raise RunNotSucceeded
     return client.get_run(run_id)
 
 

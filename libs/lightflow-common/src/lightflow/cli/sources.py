@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-import click
+from lightflow.cli.errors import WrongInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,27 +30,27 @@ def find_source(text: str) -> Named | File:
     """What the text means: with a slash, or ending in .py, a file; else a name. Refuses a file that is not there."""
     if os.sep not in text and not text.endswith(".py"):
         if not text.strip():
-            raise click.UsageError("the name of the workflow is empty")
+            raise WrongInput("The name of the workflow is empty")
         return Named(text)
     path = Path(text).expanduser()
     if path.is_file():
         if path.suffix != ".py":
-            raise click.UsageError(f"{text} is no workflow file: its name does not end in .py")
+            raise WrongInput(f"{text} is no workflow file: its name does not end in .py")
         return File(path.resolve())
     if path.is_dir():
-        raise click.UsageError(f"{text} is a folder; name one of the files in it{_listed(_files_in(path), text)}")
-    raise click.UsageError(_missing(path, text))
+        raise WrongInput(f"{text} is a folder; name one of the files in it{_listed(_files_in(path), text)}")
+    raise WrongInput(_missing(path, text))
 
 
 def _missing(path: Path, text: str) -> str:
     if not path.parent.is_dir():
-        return f"there is no file {text}: the folder {path.parent} does not exist"
+        return f"There is no file {text}: the folder {path.parent} does not exist"
     files = _files_in(path.parent)
     near = difflib.get_close_matches(path.name, files, n=3, cutoff=0.5)
     if near:
         places = " or ".join(str(path.parent / name) if os.sep in text else name for name in near)
-        return f"there is no file {text}; did you mean {places}?"
-    return f"there is no file {text}{_listed(files, text)}"
+        return f"There is no file {text}; did you mean {places}?"
+    return f"There is no file {text}{_listed(files, text)}"
 
 
 def _files_in(folder: Path) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from lightflow.cli.errors import WrongInput
 from lightflow.cli.parsing import parse_arguments
 from lightflow.cli.sources import File, Named, find_source
 
@@ -73,5 +74,5 @@ def said(source: Named | File) -> Iterator[None]:
         yield
     except WorkflowUnknown as error:
         if isinstance(source, Named) and Path(f"{source.name}.py").is_file():
-            raise click.UsageError(f"{error}\nA file of that name is here: write {source.name}.py") from None
+            raise WrongInput(f"{error}\nA file of that name is here: write {source.name}.py") from None
         raise

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from lightflow.cli.render.columns import columns, state
-from lightflow.cli.render.times import local, seconds_of, since, span, time_of
+from lightflow.cli.render.times import local, seconds_of, span, time_of
 
 if TYPE_CHECKING:
     from lightflow.control.v1 import control_pb2 as pb
@@ -34,7 +34,7 @@ def workers_table(workers: Sequence["pb.Worker"], now: datetime) -> str:
             str(worker.pid),
             ",".join(worker.queues),
             f"{worker.running}/{worker.slots}" if worker.slots else "",
-            span(since(worker, now)) if worker.HasField("started_at") else "",
+            span((now - started).total_seconds()) if (started := time_of(worker, "started_at")) else "",
             "draining" if worker.draining else "",
         )
         for worker in workers
