@@ -9,6 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from lightflow.control.v1 import control_pb2 as pb
 from lightflow.core.graph import DagSpec, OptionSpec, WorkflowSpec
+from lightflow.runtime.logs import LogChunk
 from lightflow.runtime.rpc.requests import duration, timestamp
 
 Document = Mapping[str, Any]
@@ -115,10 +116,10 @@ def worker(document: Document) -> pb.Worker:
     )
 
 
-def log(chunk: Any) -> pb.StreamLogsResponse:
+def log(chunk: LogChunk) -> pb.StreamLogsResponse:
     """A piece of what an attempt wrote."""
     return pb.StreamLogsResponse(
-        task=chunk.task, dag=chunk.dag, attempt=chunk.attempt, time=timestamp(chunk.time), text=chunk.text
+        task=chunk.task, dag=chunk.dag, attempt=chunk.attempt, time=timestamp(chunk.at), text=chunk.text
     )
 
 

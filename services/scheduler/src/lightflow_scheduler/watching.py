@@ -7,6 +7,7 @@ from typing import Final
 
 from lightflow.control.v1 import control_pb2 as pb
 from lightflow.core.states import FINAL, State
+from lightflow.runtime.logs import LogPosition, read_logs
 from lightflow_scheduler import checks, events, messages
 from lightflow_scheduler.collaborators import Collaborators
 from lightflow_scheduler.runs import HIDDEN, Runs
@@ -76,16 +77,13 @@ class Watching:
     async def logs(self, request: pb.StreamLogsRequest) -> AsyncIterator[pb.StreamLogsResponse]:
         """What tasks wrote, in order; followed until the run is final and everything was sent."""
         run_id = (await self._runs.find(request.run_id, {"_id": 1}))["_id"]
-        task = checks.given("task", request.task) if request.task else None
-        after = None
-        from lightflow.runtime.logs import read_logs
-
+        dag, _, task = checks.given("task", request.task).rpartition("/") if request.task else ("", "", "")
+        position = LogPosition()
         async with self._with.notifier.subscribe("log", "run") as looks:
             while True:
                 # Asked before reading: what was written before the end is then read after it.
                 final = (await self._runs.find(run_id, {"state": 1}))["state"] in FINAL
-                for chunk in await read_logs(self._db, run_id, task, after):
-                    after = chunk.position
+                async for chunk in read_logs(self._db, run_id, task=task or None, dag=dag or None, after=position):
                     yield messages.log(chunk)
                 if final or not request.follow:
                     return
