@@ -185,13 +185,14 @@ async def test_a_load_that_takes_too_long_is_ended(workshop, slots, body):
         assert "line 2: time.sleep(1000)" in failed.error["message"]
 
 
-async def test_a_process_that_a_file_starts_ends_with_its_load(workshop, folder, is_alive):
+async def test_a_process_that_a_file_starts_ends_before_the_next_load(workshop, maker, folder, is_alive):
     text = HEAD + (
         "import subprocess\nfrom pathlib import Path\n"
         "pid = subprocess.Popen(['sleep', '1000'], start_new_session=True).pid\n"
         f"Path('{folder}/pid').write_text(str(pid))\nd = Dag('d', schema={{PythonTask('a'): None}})\n"
     )
     await workshop.make(text)
+    await maker._next
     assert not is_alive(int((folder / "pid").read_text()))
 
 

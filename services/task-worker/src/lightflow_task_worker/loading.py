@@ -21,7 +21,7 @@ from lightflow_task_worker.listing import list_workflows
 from lightflow_task_worker.making import Failed, Maker, failure
 from lightflow_task_worker.publishing import publish
 from lightflow_task_worker.slot import Slots
-from lightflow_task_worker.versions import extract
+from lightflow_task_worker.versions import extract, prune
 
 logger = logging.getLogger(__name__)
 
@@ -149,4 +149,5 @@ class Loader:
                 await asyncio.to_thread(extract, archive, folder)
             except zipfile.BadZipFile as error:
                 raise WorkflowImportError(f"What was uploaded for {name!r} is no zip archive: {error}") from error
+        await asyncio.to_thread(prune, folder.parent, folder)
         return folder.joinpath(*name.split(".")).with_suffix(".py")

@@ -55,7 +55,7 @@ def failure(error: LightflowException, traceback: str = "") -> Failed:
 
 
 class Maker:
-    """Executes workflow files, one at a time, each in a fresh child: the next one waits, forked already."""
+    """Executes workflow files, one at a time, each in a fresh child: the next one is forked beforehand."""
 
     def __init__(self, slots: Slots, limit: float) -> None:
         self._slots = slots
@@ -85,8 +85,7 @@ class Maker:
             message = f"The process that executed {str(file)!r} {how}; see what the file does when it is imported"
             return failure(WorkflowImportError(message, str(file)), printed.decode(errors="replace"))
         finally:
-            await asyncio.shield(child.end())
-            self._prepare()
+            self._next = asyncio.create_task(self._replace(child))
 
     async def close(self) -> None:
         """End the processes."""
@@ -97,18 +96,13 @@ class Maker:
             await self._guard.close()
             self._slots.forget(self._guard)
 
-    def _prepare(self) -> None:
-        self._next = asyncio.create_task(self._fork())
-
     async def _fresh(self) -> ChildProcess:
-        if self._next is None:
-            self._prepare()
-        assert self._next is not None
-        child = await self._next
-        if child.has_ended:
-            await child.end()
-            return await self._fork()
-        return child
+        child = await (self._next or asyncio.create_task(self._fork()))
+        return await self._replace(child) if child.has_ended else child
+
+    async def _replace(self, child: ChildProcess) -> ChildProcess:
+        await child.end()
+        return await self._fork()
 
     async def _fork(self) -> ChildProcess:
         while True:
