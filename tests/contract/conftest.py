@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 
 from lightflow.core import ids
 from lightflow.core.graph import DagSpec, OptionSpec, TaskSpec, WorkflowSpec
+from lightflow.runtime import logs as logs_module
 from lightflow.runtime import payloads as payloads_module
 from lightflow.runtime.datastore import queries
 from lightflow.runtime.datastore.encoding import encode
@@ -178,7 +179,7 @@ class System:
 async def system(mongo_uri, redis_url, database_name) -> AsyncIterator[System]:
     mongo = AsyncMongoClient(mongo_uri, w="majority", journal=True, retryWrites=False, tz_aware=True)
     db = mongo[database_name]
-    await create_indexes(db, servicer.indexes(), queries.indexes(), payloads_module.indexes())
+    await create_indexes(db, servicer.indexes(), queries.indexes(), payloads_module.indexes(), logs_module.indexes())
     notifier = Notifier(Redis.from_url(redis_url, decode_responses=True))
     await notifier.start()
     payloads = Payloads(db, Signer(b"k" * 32))

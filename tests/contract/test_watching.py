@@ -1,5 +1,9 @@
 import asyncio
 
+import pytest
+
+from lightflow.core.errors import TaskUnknown
+from lightflow.runtime.logs import LogWriter
 from lightflow.runtime.rpc.requests import timestamp
 
 
@@ -91,3 +95,35 @@ async def test_events_of_all_runs_begin_now(system):
     second = await watch.next()
     assert (second.run_id, second.state) == (old, "succeeded")
     assert second.time.ToNanoseconds() == timestamp((await system.run(old))["finished_at"]).ToNanoseconds()
+
+
+def writer(system, run_id, task="first", attempt=1):
+    return LogWriter(system.db, system.notifier, run=run_id, dag="main:1", task=task, attempt=attempt)
+
+
+async def test_what_tasks_write_is_told_while_they_run_and_afterwards(system):
+    await system.deploy()
+    run_id = await system.began()
+    log = writer(system, run_id)
+    log.write(b"one\ntw")
+    follow = Watch(system.client.stream_logs(run_id, follow=True))
+    first = await follow.next()
+    assert (first.task, first.dag, first.attempt, first.text) == ("first", "main:1", 1, b"one\ntw")
+    log.write(b"o\n")
+    assert (await follow.next()).text == b"o\n"
+    other = writer(system, run_id, "second")
+    other.write(b"three")
+    await other.close()
+    await log.close()
+    await system.set_run(run_id, state="succeeded")
+    assert [chunk.text for chunk in await follow.rest()] == [b"three"]
+    again = await system.call("stream_logs", run_id, task="main:1/first")
+    assert b"".join(chunk.text for chunk in again) == b"one\ntwo\n"
+
+
+async def test_the_log_of_an_unknown_task_is_an_error_and_that_of_a_silent_one_is_empty(system):
+    await system.deploy()
+    run_id = await system.began()
+    assert await system.call("stream_logs", run_id, task="second") == []
+    with pytest.raises(TaskUnknown, match="second"):
+        await system.call("stream_logs", run_id, task="secnd")

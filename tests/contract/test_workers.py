@@ -1,6 +1,8 @@
 import pytest
 
 from lightflow.core.errors import WorkerUnknown
+from lightflow.runtime.rpc.targets import registered_targets
+from lightflow_scheduler import registry
 
 
 async def test_only_living_workers_are_listed_by_queue_and_page(system):
@@ -28,3 +30,16 @@ async def test_an_unknown_worker_is_named_and_none_is_stopped(system):
     with pytest.raises(WorkerUnknown, match="w9"):
         await system.call("stop_workers", ["w1", "w9"])
     assert await system.db["workers"].count_documents({"stop": True}) == 0
+
+
+async def test_addresses_are_registered_until_their_process_leaves_or_is_gone(system):
+    await system.add_worker("s1", "scheduler")
+    await system.add_worker("s2", "scheduler")
+    await registry.register(system.db, ["unix:/tmp/a", "127.0.0.1:1"], "s1")
+    await registry.register(system.db, ["unix:/tmp/b"], "s2")
+    assert (await registered_targets(system.db))[0] == "unix:/tmp/b"
+    await registry.unregister(system.db, "s2")
+    assert sorted(await registered_targets(system.db)) == ["127.0.0.1:1", "unix:/tmp/a"]
+    await system.db["workers"].delete_one({"_id": "s1"})
+    await registry.register(system.db, ["unix:/tmp/c"], "s3")
+    assert await registered_targets(system.db) == ["unix:/tmp/c"]

@@ -1,5 +1,6 @@
 """Tasks of runs as they are shown: lists, why one waits, and results."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -87,12 +88,17 @@ class Tasks:
         living = filter(self._with.alive, workers)
         return frozenset((queue, worker["python"]) for worker in living for queue in worker["queues"])
 
+    async def check_name(self, run_id: str, text: str) -> None:
+        """Raise TaskUnknown where a run has no task called NAME or DAG:n/NAME."""
+        if await self._db["task_runs"].find_one({"run": run_id, **named(text)}, {"_id": 1}) is None:
+            known = await self._db["task_runs"].find({"run": run_id}, {"task": 1}).limit(1000).to_list()
+            raise TaskUnknown(text, run_id, tuple(dict.fromkeys(task["task"] for task in known)))
+
     async def _named(self, run_id: str, text: str) -> Document:
         query, fields = {"run": run_id, **named(text)}, {"output": 1, "state": 1, "dag": 1, "task": 1}
         found = await self._db["task_runs"].find(query, fields).limit(6).to_list()
         if not found:
-            known = await self._db["task_runs"].find({"run": run_id}, {"task": 1}).limit(1000).to_list()
-            raise TaskUnknown(text, run_id, tuple(dict.fromkeys(task["task"] for task in known)))
+            await self.check_name(run_id, text)
         if len(found) > 1:
             raise TaskAmbiguous(text, tuple(f"{task['dag']}/{task['task']}" for task in found))
         return found[0]
@@ -105,11 +111,16 @@ class Tasks:
         return [run["_id"] async for run in self._db["runs"].find(query, {"_id": 1}).sort("_id", 1)]
 
 
+def task_of(text: str) -> tuple[str | None, str]:
+    """(DAG run, task) of what a person calls NAME or DAG:n/NAME; without a DAG run it is any."""
+    match = re.fullmatch(r"(.+?:\d+)/(.+)", text)
+    return (match[1], match[2]) if match else (None, text)
+
+
 def named(text: str) -> Document:
-    """The filter for a task called NAME or DAG:n/NAME; names may hold slashes too."""
-    cuts = [place for place, sign in enumerate(text) if sign == "/"]
-    places = [{"dag": text[:cut], "task": text[cut + 1 :]} for cut in cuts]
-    return {"$or": [{"task": text}, *places]}
+    """The filter for a task called NAME or DAG:n/NAME."""
+    dag, task = task_of(text)
+    return {"task": task} if dag is None else {"dag": dag, "task": task}
 
 
 def waits_for(task: Mapping[str, Any], served: Served) -> str:

@@ -11,7 +11,7 @@ from lightflow.runtime.logs import LogPosition, read_logs
 from lightflow_scheduler import checks, events, messages
 from lightflow_scheduler.collaborators import Collaborators
 from lightflow_scheduler.runs import HIDDEN, Runs
-from lightflow_scheduler.tasks import FIELDS, Tasks, waits_for
+from lightflow_scheduler.tasks import FIELDS, Tasks, task_of, waits_for
 from lightflow_scheduler.waiting import soon
 
 OVERLAP: Final = timedelta(seconds=10)
@@ -75,19 +75,21 @@ class Watching:
                     await soon(looks, self._with.recheck, **concerned)
 
     async def logs(self, request: pb.StreamLogsRequest) -> AsyncIterator[pb.StreamLogsResponse]:
-        """What tasks wrote, in order; followed until the run is final and everything was sent."""
+        """What tasks wrote, in order; followed until the run is final and everything was sent. Raises TaskUnknown."""
         run_id = (await self._runs.find(request.run_id, {"_id": 1}))["_id"]
-        dag, _, task = checks.given("task", request.task).rpartition("/") if request.task else ("", "", "")
+        dag, task = task_of(checks.given("task", request.task)) if request.task else (None, None)
         position = LogPosition()
         async with self._with.notifier.subscribe("log", "run") as looks:
             while True:
                 # Asked before reading: what was written before the end is then read after it.
                 final = (await self._runs.find(run_id, {"state": 1}))["state"] in FINAL
-                async for chunk in read_logs(self._db, run_id, task=task or None, dag=dag or None, after=position):
+                async for chunk in read_logs(self._db, run_id, task=task, dag=dag, after=position):
                     yield messages.log(chunk)
                 if final or not request.follow:
-                    return
+                    break
                 await soon(looks, self._with.recheck, run=run_id)
+        if task is not None and not position.seen:
+            await self._tasks.check_name(run_id, request.task)
 
     async def _changed(self, run_id: str, changes: "Changes") -> list[pb.Task]:
         query = {"run": run_id, "changed_at": {"$gte": changes.since}}
