@@ -1,12 +1,14 @@
 """What a DAG run does next, decision by decision."""
 
 from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
 
 import pytest
 
 from lightflow.core.dag_machine import DagDecision, DagFacts, decide
 from lightflow.core.graph import DagSpec, TaskSpec
-from lightflow.core.readiness import SKIPPED, Final
+from lightflow.core.readiness import SKIPPED, Facts, Final
 from lightflow.core.states import Reason, State
 
 SUCCEEDED = Final(State.SUCCEEDED)
@@ -17,12 +19,11 @@ JOIN = DagSpec("join", tasks=tuple(map(TaskSpec, "abc")), edges=((0, 2, None), (
 EMPTY = DagSpec("empty")
 
 
-def running(**facts: object) -> DagFacts:
-    known = {**facts.pop("known", {}), **facts.get("fresh", {})}  # type: ignore[dict-item]
-    return DagFacts(State.RUNNING, known=known, **facts)  # type: ignore[arg-type]
+def running(*, fresh: Facts = MappingProxyType({}), known: Facts = MappingProxyType({}), **more: Any) -> DagFacts:
+    return DagFacts(State.RUNNING, fresh=fresh, known={**known, **fresh}, **more)
 
 
-def stopping(reason: Reason, **facts: object) -> DagFacts:
+def stopping(reason: Reason, **facts: Any) -> DagFacts:
     return replace(running(**facts), state=State.STOPPING, reason=reason)
 
 

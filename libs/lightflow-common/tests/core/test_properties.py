@@ -37,6 +37,9 @@ class Plan:
     def outcome(self, attempt: int) -> tuple[Ending, tuple[int, ...] | None]:
         return self.endings[min(attempt, len(self.endings) - 1)], self.limit
 
+    def selects(self, successor: int) -> bool:
+        return self.limit is None or successor in self.limit
+
     def fate(self, task: TaskSpec) -> State:
         """What the table "How a task may end" says, when nothing stops."""
         errors = deaths = 0
@@ -69,9 +72,7 @@ def oracle(dag: DagSpec, plans: list[Plan]) -> dict[int, State | str]:
         if any(end(parent) in (BLOCKED, *TROUBLE) for parent in parents):
             return BLOCKED
         selected = [
-            not dag.tasks[parent].propagate_skip
-            if end(parent) is State.SKIPPED
-            else plans[parent].limit is None or index in plans[parent].limit
+            not dag.tasks[parent].propagate_skip if end(parent) is State.SKIPPED else plans[parent].selects(index)
             for parent in parents
         ]
         runs = not parents or dag.tasks[index].force_run or any(selected)
@@ -340,11 +341,11 @@ def drive(dag: DagSpec, plans: list[Plan], weather: Weather) -> World:
             actors.append((runner, look(world, caches[runner])))
         else:
             at = random.randrange(len(actors))
-            runner, steps = actors[at]
-            if runner is not None and crashes and random.random() < 0.1:
+            actor, steps = actors[at]
+            if actor is not None and crashes and random.random() < 0.1:
                 crashes -= 1
-                caches[runner] = {}
-                actors = [actor for actor in actors if actor[0] != runner]
+                caches[actor] = {}
+                actors = [other for other in actors if other[0] != actor]
             elif next(steps, StopIteration) is StopIteration:
                 actors.pop(at)
 

@@ -112,6 +112,18 @@ DAG_MOVES = (
     ),
 )
 
+
+def _lost(sweeper: Service) -> tuple[Move, ...]:
+    """What whoever sweeps makes of a task whose worker is gone."""
+    return _moves(
+        sweeper,
+        State.RUNNING,
+        (State.QUEUED, "the lease of its worker was lost, and another attempt is due"),
+        (State.STOPPED, "the lease of its worker was lost while its DAG run was stopping"),
+        (State.FAILED, "the leases of too many workers were lost that ran it"),
+    )
+
+
 TASK_MOVES = (
     *_moves(
         Service.DAG_RUNNER,
@@ -131,11 +143,13 @@ TASK_MOVES = (
         Service.TASK_WORKER,
         State.RUNNING,
         (State.SUCCEEDED, "the attempt returned"),
-        (State.STOPPED, "the attempt raised StopTask, or its process died while the DAG run was stopping"),
+        (State.STOPPED, "the attempt raised StopTask, or was stopped without a result"),
         (State.ABORTED, "the attempt raised AbortWorkflow"),
-        (State.FAILED, "the attempt failed and none is left"),
-        (State.QUEUED, "the attempt failed, died, was lost or was handed back, and another one is due"),
+        (State.FAILED, "the attempt failed or died and none is left"),
+        (State.QUEUED, "the attempt failed, died or was handed back, and another one is due"),
     ),
+    *_lost(Service.DAG_RUNNER),
+    *_lost(Service.SCHEDULER),
 )
 
 
