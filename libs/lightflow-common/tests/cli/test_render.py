@@ -1,6 +1,7 @@
 import io
 from datetime import UTC, datetime
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import click
@@ -15,6 +16,7 @@ from lightflow.cli.render.progress import Progress
 from lightflow.cli.render.runs import MOST_TASKS, error_text, run_details, summary, user_line
 from lightflow.cli.render.times import span
 from lightflow.cli.render.workflows import graph
+from lightflow.cli.sources import as_given
 from lightflow.control.v1 import control_pb2 as pb
 
 NOW = datetime(2024, 5, 31, 12, 0, 10, tzinfo=UTC)
@@ -64,6 +66,14 @@ def test_the_line_of_the_user_is_the_last_one_outside_of_libraries() -> None:
     assert user_line(traceback) == '/home/me/flow.py:12 in work: json.loads("")'
     assert user_line("") == ""
     assert user_line('  File "/usr/lib/python3.11/a.py", line 1, in f') == "/usr/lib/python3.11/a.py:1 in f"
+
+
+def test_an_uploaded_file_is_called_as_its_owner_calls_it() -> None:
+    unpacked = f"/var/cache/uploads/{'0a' * 32}/flow.py"
+    assert user_line(f'  File "{unpacked}", line 3, in work') == "flow.py:3 in work"
+    assert (
+        as_given(f"broken (File '{unpacked}', line 3)", Path("/home/me")) == "broken (File '/home/me/flow.py', line 3)"
+    )
 
 
 def test_an_error_without_a_message_is_named_by_its_type() -> None:

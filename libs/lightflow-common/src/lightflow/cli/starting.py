@@ -10,7 +10,7 @@ import click
 
 from lightflow.cli.errors import WrongInput
 from lightflow.cli.parsing import parse_arguments
-from lightflow.cli.sources import File, Named, find_source
+from lightflow.cli.sources import File, Named, as_given, find_source
 
 if TYPE_CHECKING:
     from lightflow.control.v1 import control_pb2 as pb
@@ -67,12 +67,14 @@ def handed_over(client: "ControlClient", source: Named | File, libraries: list[P
 
 @contextmanager
 def said(source: Named | File) -> Iterator[None]:
-    """An unknown name gets a hint where a file of that name lies here."""
-    from lightflow.core.errors import WorkflowUnknown
+    """Errors in terms of what was typed: an unknown name that is a file here, an uploaded file by its own path."""
+    from lightflow.core.errors import LightflowException, WorkflowUnknown
 
     try:
         yield
-    except WorkflowUnknown as error:
-        if isinstance(source, Named) and Path(f"{source.name}.py").is_file():
+    except LightflowException as error:
+        if isinstance(source, File):
+            error.message = as_given(error.message, source.path.parent)
+        elif isinstance(error, WorkflowUnknown) and Path(f"{source.name}.py").is_file():
             raise WrongInput(f"{error}\nA file of that name is here: write {source.name}.py") from None
         raise

@@ -44,11 +44,17 @@ def command(session: Session, runs: tuple[str, ...], task: str | None, now: bool
             return
         ids = [find_run(client, text).run_id for text in runs] if runs else _all(client, yes)
         stopped = [found for run_id in ids if (found := _stop(client, run_id, now)) is not None]
-        _tell(session, stopped, *(f"Run {run.run_id} of {run.workflow} is {run.state}." for run in stopped))
+        _tell(session, stopped, *map(told, stopped))
         if not ids and not session.json:
             click.echo("No run is going on.")
         if len(stopped) < len(ids) and runs:
             raise click.exceptions.Exit(1)
+
+
+def told(run: "pb.Run") -> str:
+    """What became of a run that was asked to stop."""
+    how = "is stopping" if run.state in _LIVE else f"had ended before: {run.state}"
+    return f"Run {run.run_id} of {run.workflow} {how}."
 
 
 def dag_of(run: "pb.Run", task: str) -> str:

@@ -10,6 +10,7 @@ import click
 from lightflow.cli.render.columns import clean, columns, state
 from lightflow.cli.render.documents import run_document
 from lightflow.cli.render.times import local, seconds_of, since, span, time_of
+from lightflow.cli.sources import as_given
 
 if TYPE_CHECKING:
     from lightflow.control.v1 import control_pb2 as pb
@@ -90,7 +91,7 @@ def user_line(traceback: str) -> str:
     own = [entry for entry in found if not _NOT_THE_USERS.search(entry[0]["file"])]
     match, index = (own or found)[-1]
     code = lines[index + 1].strip() if index + 1 < len(lines) and lines[index + 1].startswith("    ") else ""
-    place = f"{match['file']}:{match['line']} in {match['function']}"
+    place = f"{as_given(match['file'])}:{match['line']} in {match['function']}"
     return f"{place}: {code}" if code else place
 
 
