@@ -38,6 +38,8 @@ async def test_addresses_are_registered_until_their_process_leaves_or_is_gone(sy
     await registry.register(system.db, ["unix:/tmp/a", "127.0.0.1:1"], "s1")
     await registry.register(system.db, ["unix:/tmp/b"], "s2")
     assert (await registered_targets(system.db))[0] == "unix:/tmp/b"
+    await system.db["workers"].update_one({"_id": "s2"}, {"$set": {"dead": True}})
+    assert (await registered_targets(system.db))[-1] == "unix:/tmp/b"
     await registry.unregister(system.db, "s2")
     assert sorted(await registered_targets(system.db)) == ["127.0.0.1:1", "unix:/tmp/a"]
     await system.db["workers"].delete_one({"_id": "s1"})

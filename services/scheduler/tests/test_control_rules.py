@@ -77,6 +77,11 @@ def test_arguments_that_json_cannot_say_are_shown_as_text():
     }
 
 
+def test_long_arguments_are_shown_cut():
+    shown = arguments.shown({"text": "x" * 10_000, "list": [1] * 10_000})
+    assert all(len(text) < 2100 and "characters" in text for text in shown.values())
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

@@ -23,6 +23,8 @@ class Servicer(control_pb2_grpc.ControlServiceServicer):
 
     def __init__(self, outages=0):
         self.outages = outages
+        self.joining = asyncio.Event()
+        self.joined = asyncio.Event()
 
     async def GetRun(self, request, _):  # noqa: N802
         raise RunUnknown(request.run_id)
@@ -39,6 +41,11 @@ class Servicer(control_pb2_grpc.ControlServiceServicer):
             self.outages -= 1
             raise ServiceUnavailable("MongoDB")
         return pb.StartDagResponse(name=f"{request.dag}:1")
+
+    async def JoinDags(self, request, _):  # noqa: N802
+        self.joining.set()
+        await self.joined.wait()
+        return pb.JoinDagsResponse()
 
 
 @pytest.fixture
@@ -147,3 +154,42 @@ async def test_the_client_of_a_service_gives_up_when_its_patience_is_over(folder
     async with AsyncControlClient(targets, patience=0.3) as client:
         with pytest.raises(NoControlService, match="nothing"):
             await client.start_dag("run", "sub", request_id="r")
+
+
+@pytest.mark.parametrize("grace", [0, 0.1])
+async def test_a_call_that_waits_goes_on_at_the_next_server(folder, grace):
+    address = f"unix:{folder}/s"
+
+    async def targets():
+        return [address]
+
+    first, second = Servicer(), Servicer()
+    server = await start_server(first, [address])
+    async with AsyncControlClient(targets) as client:
+        join = asyncio.create_task(client.join_dags("run", ["sub:1"], caller="main:1", request_id="r"))
+        await first.joining.wait()
+        await server.stop(grace)
+        server = await start_server(second, [address])
+        second.joined.set()
+        await asyncio.wait_for(join, 10)
+        await server.stop(0)
+
+
+async def test_a_stream_that_is_cut_by_a_stopping_server_says_that_none_is_there(folder):
+    class Endless(Servicer):
+        async def WatchRun(self, request, _):  # noqa: N802
+            yield pb.WatchRunResponse()
+            await self.joined.wait()
+
+    server = await start_server(Endless(), [f"unix:{folder}/s"])
+
+    def watch():
+        stream = client.watch_run("abcd")
+        next(stream)
+        return stream
+
+    with ControlClient(f"unix:{folder}/s") as client:
+        stream = await asyncio.to_thread(watch)
+        await server.stop(0)
+        with pytest.raises(NoControlService):
+            await asyncio.to_thread(next, stream, None)

@@ -1,5 +1,6 @@
 """Start arguments: from the contract to what the run stores and shows. Python values stay opaque."""
 
+import json
 import math
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -17,6 +18,7 @@ from lightflow.runtime.datastore.tree import PICKLE_SUBTYPE, to_tree
 from lightflow_scheduler.values import tree_of
 
 _PLAIN = ("str", "int", "float", "bool")
+_LONGEST = 2000
 _EXACT = 2**53  # whole numbers up to here survive as JSON numbers everywhere
 
 
@@ -51,8 +53,13 @@ def stored(options: Iterable[OptionSpec], arguments: Mapping[str, Any]) -> dict[
 
 
 def shown(trees: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments as far as JSON can say them."""
-    return {name: _shown(tree) for name, tree in trees.items()}
+    """The arguments as far as JSON can say them; long ones are cut, because every look at the run reads them."""
+    return {name: _cut(_shown(tree)) for name, tree in trees.items()}
+
+
+def _cut(value: Any) -> Any:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return value if len(text) <= _LONGEST else f"{text[:_LONGEST]}... ({len(text):,} characters)"
 
 
 def _shown(tree: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from lightflow.control.v1 import control_pb2 as pb
 from lightflow.core.errors import InvalidRequest, WorkflowUnknown
+from lightflow.core.ids import new_id
 from lightflow.runtime.mongo import NOW, SCHEMA, Document
 from lightflow.runtime.specs import Specs
 from lightflow_scheduler import checks, messages, paging
@@ -78,7 +79,8 @@ class Workflows:
         archive = await collect(first.chunk if first else b"", requests, ARCHIVE_LIMIT, "The source archive")
         _check_archive(name, archive)
         handle = hashlib.sha256(name.encode() + b"\0" + archive).hexdigest()
-        field = await self._payloads.save(archive, f"upload:{handle}")
+        # A scope of its own each time: what an earlier upload of the same archive left is collected without this one.
+        field = await self._payloads.save(archive, f"upload:{handle}:{new_id()}")
         facts = {"schema": SCHEMA, "name": name, "archive": field}
         update = [{"$set": {**{key: {"$literal": value} for key, value in facts.items()}, "created_at": NOW}}]
         await self._db["uploads"].update_one({"_id": handle}, update, upsert=True)

@@ -45,9 +45,12 @@ def find_target(target: str | None = None, config: "Config | None" = None, data_
 
 
 async def registered_targets(database: "Database") -> list[str]:
-    """The addresses under which control services have registered, newest first."""
-    found = database["control"].find({}, {"_id": 1}).sort("started_at", -1)
-    return [str(entry["_id"]) async for entry in found]
+    """The addresses under which control services have registered: those of living processes first, newest first."""
+    found = database["control"].find({}, {"incarnation": 1}).sort("started_at", -1)
+    entries = [(str(entry["_id"]), entry.get("incarnation")) async for entry in found]
+    known = {"_id": {"$in": [incarnation for _, incarnation in entries]}, "dead": {"$exists": False}}
+    living = set(await database["workers"].distinct("_id", known)) if len(entries) > 1 else set()
+    return [address for address, _ in sorted(entries, key=lambda entry: entry[1] not in living)]
 
 
 def answers(address: str) -> bool:
