@@ -291,6 +291,27 @@ async def test_a_slot_whose_guardian_was_killed_ends_what_is_left_and_goes_on(sl
     assert (await slot.run(await workshop.task("pass"), calls, ignore)).outcome.ending is Ending.SUCCEEDED
 
 
+async def test_the_orphans_of_a_guardian_end_though_the_process_it_came_from_is_gone_too(
+    slots, slot, workshop, calls, is_alive
+):
+    another = await slots.start()
+    spared, _ = await words_until(await workshop.task("print(1)\nstore.get('x')\ntime.sleep(1000)"), another, calls, 1)
+    body = "print(subprocess.Popen(['setsid', 'sleep', '1000']).pid)\ntime.sleep(1000)"
+    running, words = await words_until(await workshop.task(body), slot, calls, 1)
+    os.kill(slots._root.pid, signal.SIGKILL)
+    await slots._root.gone
+    replaced = await slots.start()
+    os.kill(slot.pid, signal.SIGKILL)
+    assert (await running).outcome.ending is Ending.DIED
+    assert not is_alive(int(words[0]))
+    assert is_alive(another.child_pid)
+    assert not spared.done()
+    await another.kill()
+    await spared
+    for each in (another, replaced):
+        await each.close()
+
+
 async def test_new_slots_can_be_had_after_the_process_they_come_from_was_killed(slots, slot, workshop, calls):
     await slot.run(await workshop.task("pass"), calls, ignore)
     os.kill(slots._root.pid, signal.SIGKILL)

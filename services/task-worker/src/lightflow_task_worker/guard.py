@@ -1,6 +1,7 @@
 """The worker's end of a guardian process."""
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
@@ -75,6 +76,10 @@ class Guard:
         """The same without waiting for it."""
         self._send({"do": "kill"})
 
+    def has_forked(self, pid: int) -> bool:
+        """Whether it is this guardian that forked the process."""
+        return pid in self._ends
+
     def has_ended(self, pid: int) -> bool:
         """Whether a process that was forked has ended."""
         return self.gone.done() or self._ends[pid].done()
@@ -90,7 +95,8 @@ class Guard:
     async def close(self) -> None:
         """End the guardian and everything below it."""
         if not self.gone.done():
-            self._control.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(OSError):  # it has just ended by itself
+                self._control.shutdown(socket.SHUT_WR)
             await self.gone
         if self._process is not None:
             await asyncio.to_thread(self._process.wait)

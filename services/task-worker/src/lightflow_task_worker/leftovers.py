@@ -3,7 +3,7 @@
 import os
 import select
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from lightflow_task_worker import proc
 
@@ -18,12 +18,13 @@ def marker(identity: str, incarnation: str) -> str:
 
 def end_leftovers(identity: str, incarnation: str) -> list[int]:
     """Kill what other incarnations of this worker left; their process ids, once all of them are gone."""
-    return _end(lambda mark: _is_leftover(mark, identity, incarnation))
+    return _end(lambda _, mark: _is_leftover(mark, identity, incarnation))
 
 
-def end_marked(mark: str) -> list[int]:
-    """Kill everything with exactly this marker; the process ids, once all of them are gone."""
-    return _end(lambda found: found == mark)
+def end_orphans(mark: str, guardians: Collection[int]) -> list[int]:
+    """Kill what has this marker and none of these guardians above it; the process ids, once all of them are gone."""
+    living = set(guardians)
+    return _end(lambda pid, found: found == mark and living.isdisjoint(proc.lineage(pid)))
 
 
 def _is_leftover(mark: str, identity: str, incarnation: str) -> bool:
@@ -31,10 +32,10 @@ def _is_leftover(mark: str, identity: str, incarnation: str) -> bool:
     return owner == identity and other != incarnation
 
 
-def _end(chosen: Callable[[str], bool]) -> list[int]:
+def _end(chosen: Callable[[int, str], bool]) -> list[int]:
     ended: list[int] = []
     # What is being killed may have forked in the meantime: look again until there is nothing.
-    while found := [pid for pid, mark in _marked() if pid != os.getpid() and chosen(mark) and _end_one(pid)]:
+    while found := [pid for pid, mark in _marked() if pid != os.getpid() and chosen(pid, mark) and _end_one(pid)]:
         ended += found
     return ended
 

@@ -17,10 +17,10 @@ from lightflow.models.workflow_file import find_file
 from lightflow.runtime.mongo import Database, Document
 from lightflow.runtime.notify import Notifier, Subscription
 from lightflow.runtime.payloads import Payloads
+from lightflow_task_worker.guards import Guards
 from lightflow_task_worker.listing import list_workflows
 from lightflow_task_worker.making import Failed, Maker, failure
 from lightflow_task_worker.publishing import publish
-from lightflow_task_worker.slot import Slots
 from lightflow_task_worker.versions import extract, prune
 
 logger = logging.getLogger(__name__)
@@ -43,14 +43,14 @@ class Loader:
     """Answers one question at a time, beside the task slots."""
 
     def __init__(
-        self, database: Database, payloads: Payloads, notifier: Notifier, slots: Slots, settings: LoadSettings
+        self, database: Database, payloads: Payloads, notifier: Notifier, guards: Guards, settings: LoadSettings
     ) -> None:
         self._database = database
         self._loads = database["loads"]
         self._payloads = payloads
         self._notifier = notifier
         self._settings = settings
-        self._maker = Maker(slots, settings.limit)
+        self._maker = Maker(guards, settings.limit)
         self._asked = asyncio.Event()
         self._busy = False
 

@@ -13,8 +13,8 @@ from lightflow.core.errors import LightflowException, LoadTimeout, WorkflowImpor
 from lightflow.core.graph import WorkflowSpec
 from lightflow_task_worker.frames import Frame, Header, PipeClosedError
 from lightflow_task_worker.guard import Guard, GuardianGoneError
+from lightflow_task_worker.guards import Guards
 from lightflow_task_worker.process import ChildProcess
-from lightflow_task_worker.slot import Slots
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 """The Python of this worker, as versions record it."""
@@ -57,8 +57,8 @@ def failure(error: LightflowException, traceback: str = "") -> Failed:
 class Maker:
     """Executes workflow files, one at a time, each in a fresh child: the next one is forked beforehand."""
 
-    def __init__(self, slots: Slots, limit: float) -> None:
-        self._slots = slots
+    def __init__(self, guards: Guards, limit: float) -> None:
+        self._guards = guards
         self._limit = limit
         self._guard: Guard | None = None
         self._next: asyncio.Task[ChildProcess] | None = None
@@ -94,7 +94,7 @@ class Maker:
             await asyncio.wait({self._next})
         if self._guard is not None:
             await self._guard.close()
-            self._slots.forget(self._guard)
+            self._guards.forget(self._guard)
 
     async def _fresh(self) -> ChildProcess:
         child = await (self._next or asyncio.create_task(self._fork()))
@@ -107,7 +107,7 @@ class Maker:
     async def _fork(self) -> ChildProcess:
         while True:
             if self._guard is None or self._guard.gone.done():
-                self._guard = await self._slots.guard()
+                self._guard = await self._guards.guard()
             try:
                 return await ChildProcess.fork(self._guard, "load")
             except GuardianGoneError:

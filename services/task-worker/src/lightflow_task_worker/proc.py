@@ -45,12 +45,27 @@ def _children_by_parent(pid: int) -> list[int]:
     """The same where the kernel keeps no list of children."""
     found = []
     for entry in PROC.glob("[0-9]*/stat"):
-        try:
-            stat = entry.read_text()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if int(stat.rpartition(")")[2].split()[1]) == pid:
-            found.append(int(entry.parent.name))
+        child = int(entry.parent.name)
+        if _parent(child) == pid:
+            found.append(child)
+    return found
+
+
+def _parent(pid: int) -> int:
+    """The parent of a process, 0 when there is none (any more)."""
+    try:
+        stat = (PROC / f"{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return int(stat.rpartition(")")[2].split()[1])
+
+
+def lineage(pid: int) -> list[int]:
+    """A process, its parent, and so on."""
+    found = []
+    while pid:
+        found.append(pid)
+        pid = _parent(pid)
     return found
 
 
