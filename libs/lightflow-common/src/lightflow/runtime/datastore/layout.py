@@ -6,8 +6,6 @@ took it, and orders records that concern one place. A value is what the records 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from operator import itemgetter
 from typing import Any
 
 from bson.timestamp import Timestamp
@@ -107,35 +105,6 @@ def just_after(newest: Timestamp | None) -> Timestamp | None:
     return None if newest is None else Timestamp(newest.time, newest.inc + 1)
 
 
-def standing(records: Sequence[Record]) -> list[Record]:
-    """The records that count: all but those older than a set at their place or above it."""
-    sets: dict[str, tuple[Timestamp, str]] = {}
-    for record in records:
-        if record["kind"] == SET:
-            sets[record["path"]] = max(_time(record), sets.get(record["path"], _time(record)))
-    since: dict[str, list[tuple[Timestamp, str]]] = {}
-    for path in {record["path"] for record in records}:
-        places = [*ancestors(tuple(path.split("."))), path]
-        since[path] = [sets[place] for place in places if place in sets]
-    return [record for record in records if all(_time(record) >= time for time in since[record["path"]])]
-
-
-def fold(records: Iterable[Record], parts: Parts) -> Any:
-    """The value at the key that these records make, NOTHING when there is none."""
-    root: dict[str, Any] = {}
-    in_time = sorted(records, key=_time)
-    for (path, kind), run in groupby(in_time, key=itemgetter("path", "kind")):
-        *above, name = path.split(".")
-        level = _level(root, above)
-        if kind == SET:
-            level[name] = list(run)[-1]["value"]
-        elif type(items := level.setdefault(name, [])) is list:
-            # What is no list by now was set while the push was under way: the push came first.
-            for record in run:
-                items.extend(record["value"])
-    return pick(root, parts)
-
-
 def pick(tree: Any, parts: Sequence[str]) -> Any:
     """What a tree holds under the names, NOTHING when there is none."""
     for name in parts:
@@ -156,10 +125,6 @@ def assign(tree: dict[str, Any], parts: Sequence[str], value: Any) -> None:
     """Put a value into a tree, creating the levels above it."""
     *above, name = parts
     _level(tree, above)[name] = value
-
-
-def _time(record: Record) -> tuple[Timestamp, str]:
-    return record["at"], record["_id"]
 
 
 def _level(tree: dict[str, Any], parts: Sequence[str]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from bson.timestamp import Timestamp
 
 from lightflow.core.errors import InvalidRequest
 from lightflow.runtime.datastore import layout
+from lightflow.runtime.datastore.folding import Folding
 from lightflow.runtime.datastore.layout import NOTHING, PUSH, SET, Parts, Record, Trace, parts_of
 from lightflow.runtime.datastore.tree import from_tree, to_tree
 
@@ -27,10 +28,10 @@ class MemoryStore:
     async def get(self, run_id: str, key: str, section: str = "data") -> bytes | None:
         """The value under the key, None when there is none. Raises DataStoreKeyInvalid."""
         parts = parts_of(key)
-        records = [dict(record) for record in self._around(run_id, section, parts)]
-        for record in records:
-            record["value"] = to_tree(record["value"])
-        value = layout.fold(layout.standing(records), parts)
+        folding = Folding()
+        for record in self._around(run_id, section, parts):
+            folding.add({**record, "value": to_tree(record["value"])})
+        value = folding.value(parts)
         if section == "meta":
             value = layout.merged(layout.pick(self._meta.get(run_id, {}), parts), value)
         return None if value is NOTHING else from_tree(value)

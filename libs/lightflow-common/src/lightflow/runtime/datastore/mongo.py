@@ -12,11 +12,13 @@ from pymongo.errors import DuplicateKeyError
 
 from lightflow.core.errors import DataStoreGridfsIdInvalid, InvalidRequest, LightflowException
 from lightflow.runtime.datastore import layout, meta, queries
+from lightflow.runtime.datastore.folding import Folding, Held
 from lightflow.runtime.datastore.layout import DICT, NOTHING, PUSH, SET, Parts, Trace, parts_of
 from lightflow.runtime.datastore.tree import from_tree, pickles, to_tree
 from lightflow.runtime.payloads import Payloads
 
 INLINE = 1024 * 1024
+BATCH = 5000
 REMEMBERED = 1024  # what was found in blobs, which never change
 
 Document = dict[str, Any]
@@ -151,16 +153,22 @@ class RunStore:
         return record.get("at") if record else None
 
     async def _read(self, run_id: str, section: str, parts: Parts) -> Any:
-        found = self._records.find(queries.whole(run_id, section, parts)).sort(queries.READING_ORDER)
-        records = layout.standing(await found.to_list())
-        await asyncio.gather(*(self._load(record) for record in records if "payload" in record))
-        for record in records:
-            if any(pickles(record["value"])) and "payload" not in record:
-                self._payloads.signer.verify(from_tree(record["value"]), _context(record), record.get("signature"))
-        return layout.fold(records, parts)
+        folding = Folding()
+        whole = queries.whole(run_id, section, parts)
+        found = self._records.find(whole, batch_size=BATCH).sort(queries.READING_ORDER)
+        while batch := await found.to_list(BATCH):
+            for record in batch:
+                self._verify(record)
+                folding.add(record)
+        await asyncio.gather(*(self._load(held) for held in folding.held()))
+        return folding.value(parts)
 
-    async def _load(self, record: Document) -> None:
-        record["value"] = to_tree(await self._payloads.load(record["payload"]))
+    def _verify(self, record: Document) -> None:
+        if "value" in record and any(pickles(record["value"])):
+            self._payloads.signer.verify(from_tree(record["value"]), _context(record), record.get("signature"))
+
+    async def _load(self, held: Held) -> None:
+        held.tree = to_tree(await self._payloads.load(held.payload))
 
 
 def _newest(rows: list[Document]) -> Timestamp | None:
