@@ -100,6 +100,22 @@ async def test_a_worker_that_is_busy_is_waited_for_until_the_deadline(system):
         await start
 
 
+async def test_a_load_whose_worker_is_gone_is_given_to_another(system, worker):
+    await undeployed(system)
+    worker.answers["load"] = {"version": "v1"}
+    worker.hold.clear()
+    start = asyncio.create_task(system.start())
+
+    async def claimed():
+        claim = {"$set": {"state": "claimed", "holder": "gone"}}
+        return (await system.db["loads"].update_one({"state": "pending"}, claim)).matched_count
+
+    await system.until(claimed)
+    worker.hold.set()
+    assert await start
+    assert worker.asked == [{"name": "simple"}]
+
+
 async def test_what_is_wrong_with_a_file_reaches_the_starter(system, worker):
     error = {"type": "WorkflowImportError", "message": "simple.py, line 3: no module named x", "traceback": ""}
     worker.answers["load"] = {"error": error}

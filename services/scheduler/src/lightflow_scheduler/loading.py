@@ -42,6 +42,8 @@ class Loading:
 
     def __init__(self, with_: Collaborators) -> None:
         self._loads = with_.db["loads"]
+        self._workers = with_.db["workers"]
+        self._alive = with_.alive
         self._notifier = with_.notifier
         self._timeout = with_.load_timeout
         self._pending: dict[tuple[str, ...], asyncio.Task[str]] = {}
@@ -116,6 +118,20 @@ class Loading:
                 raise LoadTimeout(question.label, self._timeout)
             until = min(deadline if seen else unseen, clock() + RECHECK_SECONDS)
             await next_look(looks, until, load=load)
+            if clock() >= until and document is not None and await self._released(document):
+                unseen = clock() + UNSEEN_SECONDS
+
+    async def _released(self, load: Document) -> bool:
+        """Give a load to the other workers whose holder is gone; whether it was given."""
+        if load["state"] != "claimed":
+            return False
+        holder = await self._workers.find_one({"_id": load["holder"]})
+        if holder is not None and self._alive(holder):
+            return False
+        held = {"_id": load["_id"], "state": "claimed", "holder": load["holder"]}
+        given = await self._loads.update_one(held, {"$set": {"state": "pending", "holder": None, "seen": False}})
+        await self._notifier.publish("load", load=load["_id"])
+        return bool(given.matched_count)
 
     def _forget(self, question: Question, load: str) -> None:
         asking = self._pending.get(_key(question))

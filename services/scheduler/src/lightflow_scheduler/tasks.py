@@ -61,7 +61,9 @@ class Tasks:
         after = str(place[0]) if place else ""
         found: list[Document] = []
         for runs in _batches(await self._runs_after(request.run_id, after)):
-            query = {"run": {"$in": runs}, "_id": {"$gt": after}, **wanted}
+            # Ids begin with that of their run, so the bounds keep the reading, in the order of ids, to these runs.
+            between = {"$gt": max(after, runs[0]), "$lt": runs[-1] + ";"}
+            query = {"run": {"$in": runs}, "_id": between, **wanted}
             limit = size + 1 - len(found)
             found += await self._db["task_runs"].find(query, FIELDS).sort("_id", 1).limit(limit).to_list()
             if len(found) > size:

@@ -123,5 +123,5 @@ def _check_archive(name: str, archive: bytes) -> None:
         files = zipfile.ZipFile(io.BytesIO(archive)).namelist()
     except zipfile.BadZipFile as error:
         raise InvalidRequest("chunk", f"the source archive is no zip archive ({error})") from error
-    if f"{name}.py" not in files:
+    if not {f"{name}.py", f"{name.replace('.', '/')}.py"} & set(files):
         raise InvalidRequest("chunk", f"the source archive has no file {name}.py")
