@@ -350,3 +350,23 @@ async def test_two_children_draw_different_random_numbers(slots, workshop, calls
         drawn.add(pickle.loads((await slot.run(job, calls, ignore)).output)["n"])
         await slot.close()
     assert len(drawn) == 2
+
+
+async def test_a_shell_task_leaves_its_child_reusable_and_ends_with_the_stop_signal(slot, workshop, calls):
+    text = (
+        "from lightflow.models import Dag\nfrom lightflow.tasks import BashTask\n"
+        "quick, long = BashTask('quick', 'echo hello'), BashTask('long', 'echo begun; sleep 1000')\n"
+        "d = Dag('d', schema={quick: None, long: None})\n"
+    )
+    made = await workshop.make(text)
+    children = set()
+    for _ in range(2):
+        running, words = await words_until(workshop.job(made, 0), slot, calls, 1)
+        assert words == ["hello"]
+        assert (await running).outcome.ending is Ending.SUCCEEDED
+        children.add(slot.child_pid)
+    assert len(children) == 1
+    assert None not in children
+    running, _ = await words_until(workshop.job(made, 1), slot, calls, 1)
+    slot.tell_stopped()
+    assert (await running).outcome.ending is Ending.SUCCEEDED

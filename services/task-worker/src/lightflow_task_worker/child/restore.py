@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -112,7 +113,19 @@ class Traces:
             return True
         if self._mine is None or self._guardians is None:
             return False
-        return os.pread(self._mine, 32, 0) != b"" or os.pread(self._guardians, 32, 0).strip() != self._only_child
+        if os.pread(self._mine, 32, 0) != b"":
+            return True
+        siblings = os.pread(self._guardians, 4096, 0).split()
+        # The guardian may not have come round yet to what is dead.
+        return siblings != [self._only_child] and any(map(_is_alive, set(siblings) - {self._only_child}))
+
+
+def _is_alive(pid: bytes) -> bool:
+    try:
+        stat = Path(f"/proc/{pid.decode()}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rpartition(")")[2].split()[0] not in "ZX"
 
 
 def _open_children(pid: int) -> int | None:
