@@ -16,12 +16,16 @@ from lightflow.runtime.mongo import SCHEMA
 from lightflow.runtime.notify import Notifier
 from lightflow.runtime.specs import Specs
 from lightflow_dag_runner.knowledge import Knowledge
-from lightflow_dag_runner.store import DagRun, Store
+from lightflow_dag_runner.store import FRESH_AT_ONCE, DagRun, Store
 
 logger = logging.getLogger(__name__)
 
 BROADER = 16
 """By how much more predecessors are asked for when the ones asked for turn out to have ended."""
+
+
+class StaleLook(Exception):  # noqa: N818  not an error: the look starts over
+    """What a look has read is no longer so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +40,25 @@ class DagRunner:
 
     async def look(self, dag_run_id: str) -> None:
         """Do what is due for a DAG run; with nothing due this costs one read."""
+        while not await self._look(dag_run_id):
+            logger.debug("DAG run %s changed while it was looked at", dag_run_id)
+
+    async def _look(self, dag_run_id: str) -> bool:
+        """One look; whether it came to an end with everything that was marked seen."""
         dag_run = await self.store.load(dag_run_id)
         if dag_run is None:
             logger.debug("nothing to look at: there is no DAG run %s", dag_run_id)
         elif dag_run.document["schema"] > SCHEMA:
             logger.warning("DAG run %s was written by a newer release and is left to it", dag_run_id)
         else:
-            await self._look(dag_run)
+            try:
+                await self._go(dag_run)
+            except StaleLook:
+                return False
+            return len(dag_run.fresh) < FRESH_AT_ONCE
+        return True
 
-    async def _look(self, dag_run: DagRun) -> None:
+    async def _go(self, dag_run: DagRun) -> None:
         try:
             dag = (await self.specs.get(dag_run.document["version"])).dag(dag_run.document["dag"])
         except (WorkflowUnknown, PayloadForged) as error:
@@ -55,11 +69,17 @@ class DagRunner:
             if decision.probe:
                 facts = await self._probe(dag_run, facts, decision.probe)
                 continue
-            await self._act(dag_run, dag, decision)
+            await self._act(dag_run, dag, facts, decision)
+            facts = replace(
+                facts,
+                state=decision.become or facts.state,
+                reason=decision.reason or facts.reason,
+                known={**facts.known, **dict.fromkeys(decision.skip, SKIPPED)},
+            )
             if not decision.count:
                 break
-            facts = await self._count(dag_run, facts, decision)
-        await self._finish(dag_run, facts, decision)
+            facts = replace(facts, remaining=await self._count(dag_run, facts))
+        await self._finish(dag_run, facts)
 
     def _facts(self, dag_run: DagRun) -> DagFacts:
         document = dag_run.document
@@ -77,21 +97,18 @@ class DagRunner:
         still_open = facts.still_open | {index for index in indexes if index not in ends}
         return replace(facts, known={**facts.known, **ends}, still_open=still_open, breadth=facts.breadth * BROADER)
 
-    async def _count(self, dag_run: DagRun, facts: DagFacts, decision: DagDecision) -> DagFacts:
-        return replace(
-            facts,
-            state=decision.become or facts.state,
-            reason=decision.reason or facts.reason,
-            fresh={},
-            begins=False,
-            remaining=await self.store.has_open_tasks(dag_run.id),
-        )
+    async def _count(self, dag_run: DagRun, facts: DagFacts) -> bool:
+        if await self.store.has_open_tasks(dag_run.id):
+            return True
+        if await self.store.has_marks_beside(dag_run.id, facts.fresh):
+            raise StaleLook
+        return False
 
-    async def _act(self, dag_run: DagRun, dag: DagSpec, decision: DagDecision) -> None:
+    async def _act(self, dag_run: DagRun, dag: DagSpec, seen: DagFacts, decision: DagDecision) -> None:
         if decision.create_tasks:
             await self.store.create_tasks(dag_run, dag)
-        if decision.become is not None:
-            await self.store.become(dag_run, decision)
+        if decision.become is not None and not await self.store.become(dag_run, seen, decision):
+            raise StaleLook
         await self.store.apply(dag_run.id, decision)
         for queue, indexes in _by_queue(dag, decision.queue).items():
             self.hints.send(Service.TASK_WORKER, queue, (ids.task_run_id(dag_run.id, index) for index in indexes))
@@ -102,11 +119,11 @@ class DagRunner:
         if decision.become or decision.queue or decision.skip or decision.propagated:
             await self.notifier.publish("run", run=dag_run.document["run"])
 
-    async def _finish(self, dag_run: DagRun, facts: DagFacts, decision: DagDecision) -> None:
-        if decision.become in FINAL or dag_run.state in FINAL:
+    async def _finish(self, dag_run: DagRun, facts: DagFacts) -> None:
+        if facts.state in FINAL:
             self.knowledge.forget(dag_run.id)
-            return
-        self.knowledge.learn(dag_run.id, {**facts.known, **dict.fromkeys(decision.skip, SKIPPED)})
+        else:
+            self.knowledge.learn(dag_run.id, dict(facts.known))
         if "dirty" in dag_run.document:
             await self.store.looked_at(dag_run)
 

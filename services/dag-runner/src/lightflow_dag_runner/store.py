@@ -1,21 +1,19 @@
 """DAG runs and their tasks in MongoDB: each method is one atomic step, safe to repeat."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from pymongo import UpdateMany, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from lightflow.core import ids
-from lightflow.core.dag_machine import DagDecision
+from lightflow.core.dag_machine import DagDecision, DagFacts
 from lightflow.core.graph import DagSpec
 from lightflow.core.readiness import Final
-from lightflow.core.states import DAG, FINAL, TASK, State
+from lightflow.core.states import FINAL, State
+from lightflow.runtime import moves
 from lightflow.runtime.mongo import NOW, SCHEMA, Database, Document
 
 FRESH_AT_ONCE = 10_000
-IDS_PER_FILTER = 10_000
 DUPLICATE = 11000
 OPEN = [state.value for state in (State.WAITING, State.QUEUED, State.RUNNING)]
 
@@ -45,20 +43,20 @@ class Store:
         self._task_runs = db["task_runs"]
 
     async def load(self, dag_run: str) -> DagRun | None:
-        """A DAG run and its fresh tasks, in one command; None when there is none of this id."""
-        fresh = [
+        """A DAG run and its fresh tasks, in one command; None when there is none of this id.
+
+        The marks are read first: what is known of the DAG run is then never older than what is known of its tasks.
+        """
+        pipeline: list[Document] = [
             {"$match": {"dag_run": dag_run, "marked": True}},
             {"$limit": FRESH_AT_ONCE},
             {"$project": {"index": 1, "state": 1, "selected": 1, "error": 1, "task": 1}},
+            {"$unionWith": {"coll": "dag_runs", "pipeline": [{"$match": {"_id": dag_run}}]}},
         ]
-        pipeline: list[Document] = [
-            {"$match": {"_id": dag_run}},
-            {"$unionWith": {"coll": "task_runs", "pipeline": fresh}},
-        ]
-        found = [doc async for doc in await self._dag_runs.aggregate(pipeline, batchSize=FRESH_AT_ONCE + 1)]
-        if not found or found[0]["_id"] != dag_run:
+        found = [doc async for doc in await self._task_runs.aggregate(pipeline, batchSize=FRESH_AT_ONCE + 1)]
+        if not found or found[-1]["_id"] != dag_run:
             return None
-        document, *tasks = found
+        *tasks, document = found
         errors = tuple(task for task in tasks if task["state"] in (State.ABORTED, State.FAILED))
         return DagRun(document, {task["index"]: _final(task) for task in tasks}, errors)
 
@@ -77,34 +75,30 @@ class Store:
             if any(failure["code"] != DUPLICATE for failure in error.details["writeErrors"]):
                 raise
 
-    async def become(self, dag_run: DagRun, decision: DagDecision) -> None:
-        """Make the decided move; what the scheduler must see of it is marked in the same update."""
-        target = decision.become or dag_run.state
-        sources = [state.value for state in DAG.sources(target)]
-        if target is State.STOPPING:
-            sources.append(State.STOPPING.value)  # for a stronger reason
-        change: Document = {"state": target.value, "changed_at": NOW}
-        if target is State.RUNNING:
+    async def become(self, dag_run: DagRun, seen: DagFacts, decision: DagDecision) -> bool:
+        """Make the decided move from the state and reason that were seen; False when they are no longer those.
+
+        What the scheduler must see of it is marked in the same update.
+        """
+        assert decision.become is not None, "a decision without a move has nothing to save"
+        change: Document = {"state": decision.become.value, "changed_at": NOW}
+        if decision.become is State.RUNNING:
             change["started_at"] = NOW
         if decision.reason is not None:
             change["reason"] = decision.reason.value
         if dag_run.errors:
             change["error"] = {"$ifNull": ["$error", {"$literal": self._error(dag_run)}]}
-        if target in FINAL or target is State.STOPPING:
+        if decision.become in FINAL or decision.become is State.STOPPING:
             change["marked"] = True
-        steps: list[Document] = [{"$set": change}]
-        if target in FINAL:
-            steps = [{"$set": {**change, "finished_at": NOW}}, {"$unset": "dirty"}]
-        await self._dag_runs.update_one({"_id": dag_run.id, "state": {"$in": sources}}, steps)
+        if decision.become in FINAL:
+            change["finished_at"] = NOW
+        expected = {"_id": dag_run.id, "state": seen.state.value, "reason": seen.reason and seen.reason.value}
+        return (await self._dag_runs.update_one(expected, [{"$set": change}])).matched_count == 1
 
     async def apply(self, dag_run: str, decision: DagDecision) -> None:
         """Move the tasks as decided, then clear the marks, in one command whose steps keep that order."""
-        steps: list[UpdateMany] = []
-        if decision.stop_open:
-            steps.append(_move({"dag_run": dag_run}, State.STOPPED, finished_at=NOW))
-        steps += [_move(few, State.QUEUED, ready_at=NOW) for few in _by_id(dag_run, decision.queue)]
-        steps += [_move(few, State.SKIPPED, finished_at=NOW) for few in _by_id(dag_run, decision.skip)]
-        steps += [UpdateMany(few, {"$unset": {"marked": ""}}) for few in _by_id(dag_run, decision.propagated)]
+        steps = [moves.stop_open(dag_run)] if decision.stop_open else []
+        steps += moves.follow(dag_run, decision.queue, decision.skip, decision.propagated)
         if steps:
             await self._task_runs.bulk_write(steps, ordered=True)
 
@@ -113,10 +107,15 @@ class Store:
         found = await self._task_runs.find_one({"dag_run": dag_run, "state": {"$in": OPEN}}, {"_id": 1})
         return found is not None
 
+    async def has_marks_beside(self, dag_run: str, fresh: Mapping[int, Final]) -> bool:
+        """Whether a task ended that is not among the fresh ones."""
+        marked = self._task_runs.find({"dag_run": dag_run, "marked": True}, {"index": 1}).limit(len(fresh) + 1)
+        return any([task["index"] not in fresh async for task in marked])
+
     async def looked_at(self, dag_run: DagRun) -> None:
         """Clear the mark that made this look due, unless something was written since."""
-        filter_ = {"_id": dag_run.id, "dirty": dag_run.document["dirty"]}
-        await self._dag_runs.bulk_write([UpdateOne(filter_, {"$unset": {"dirty": ""}})])
+        seen = {"_id": dag_run.id, "dirty": dag_run.document["dirty"]}
+        await self._dag_runs.update_one(seen, {"$unset": {"dirty": ""}})
 
     @staticmethod
     def _error(dag_run: DagRun) -> Document:
@@ -128,19 +127,6 @@ class Store:
 def _final(task: Document) -> Final:
     selected = task.get("selected")
     return Final(State(task["state"]), None if selected is None else tuple(selected))
-
-
-def _move(which: Document, target: State, **more: Any) -> UpdateMany:
-    """The update of tasks by a dag-runner's move to this state, from the states that allow it."""
-    sources = [source.value for source in TASK.sources(target) if source is not State.RUNNING]
-    change = {"state": target.value, "changed_at": NOW, **more}
-    return UpdateMany({**which, "state": {"$in": sources}}, [{"$set": change}])
-
-
-def _by_id(dag_run: str, indexes: Sequence[int]) -> list[Document]:
-    """Filters for these tasks, none of them too long for one message."""
-    every = [ids.task_run_id(dag_run, index) for index in indexes]
-    return [{"_id": {"$in": every[at : at + IDS_PER_FILTER]}} for at in range(0, len(every), IDS_PER_FILTER)]
 
 
 def _new_tasks(dag_run: Document, dag: DagSpec) -> Iterable[Document]:

@@ -1,7 +1,6 @@
 """`python -m lightflow_scheduler`."""
 
 from lightflow.runtime.process import run_service
-
 from lightflow_scheduler.wiring import serve
 
 if __name__ == "__main__":

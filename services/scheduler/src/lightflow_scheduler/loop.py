@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from lightflow.core import ids
 from lightflow.core.run_machine import RunDecision, RunFacts, decide
 from lightflow.core.states import FINAL, Reason, Service
-from lightflow.runtime.datastore.encoding import from_tree, to_tree
 from lightflow.runtime.datastore.mongo import RunStore
+from lightflow.runtime.datastore.tree import from_tree, to_tree
 from lightflow.runtime.hints import Hints
 from lightflow.runtime.mongo import SCHEMA
 from lightflow.runtime.notify import Notifier
@@ -53,13 +53,15 @@ class Scheduler:
             await self.store.create_dag_runs(run, decision.create, await self.specs.get(run.document["version"]))
         if not await self.store.save(run, decision):
             return
-        await self.store.saw(run)
         queues = {start["name"]: start["dag"] for start in run.document["starts"]}
         if decision.create:
             spec = await self.specs.get(run.document["version"])
             self._hint(run, {name: spec.dag(queues[name]).queue for name in decision.create})
         if decision.stop_dags and decision.reason is not None:
             await self._stop_dags(run, decision.reason)
+        if decision.become is None:
+            # Last of all: as long as a mark is there, what was not finished is found again.
+            await self.store.saw(run)
         await self.notifier.publish("run", run=run.id)
 
     def _hint(self, run: Run, queues: Mapping[str, str]) -> None:
@@ -82,10 +84,11 @@ class Scheduler:
 
     async def _close(self, run: Run) -> None:
         """What follows a final state; the mark that makes this due stays until all of it is done."""
-        if "dirty" in run.document or run.changed:
-            if run.document.get("started_at") is None:
-                # It was stopped before it began; a look that had begun it may have left DAG runs behind.
-                await self._stop_dags(run, Reason.STOPPED)
+        never_began = run.document.get("started_at") is None
+        if never_began:
+            # It was stopped before; a look that had begun it may have left DAG runs behind.
+            await self._stop_dags(run, Reason.STOPPED)
+        if never_began or "dirty" in run.document or run.changed:
             if run.document.get("cleanup"):
                 await self.data.remove_data(run.id)
                 await self.store.cleaned(run)

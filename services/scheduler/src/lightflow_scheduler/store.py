@@ -52,18 +52,18 @@ class Store:
         self._dag_runs = db["dag_runs"]
 
     async def load(self, run_id: str) -> Run | None:
-        """A run and its changed DAG runs, in one command; None when there is none of this id."""
-        changed = [
+        """A run and its changed DAG runs, in one command; None when there is none of this id.
+
+        The marks are read first: what is known of the run is then never older than what is known of its DAG runs.
+        """
+        pipeline: list[Document] = [
             {"$match": {"run": run_id, "marked": True}},
             {"$limit": SEEN_AT_ONCE},
             {"$project": {"name": 1, "state": 1, "reason": 1, "error": 1}},
+            {"$unionWith": {"coll": "runs", "pipeline": [{"$match": {"_id": run_id}}]}},
         ]
-        pipeline: list[Document] = [
-            {"$match": {"_id": run_id}},
-            {"$unionWith": {"coll": "dag_runs", "pipeline": changed}},
-        ]
-        found = [doc async for doc in await self._runs.aggregate(pipeline, batchSize=SEEN_AT_ONCE + 1)]
-        return Run(found[0], tuple(found[1:])) if found and found[0]["_id"] == run_id else None
+        found = [doc async for doc in await self._dag_runs.aggregate(pipeline, batchSize=SEEN_AT_ONCE + 1)]
+        return Run(found[-1], tuple(found[:-1])) if found and found[-1]["_id"] == run_id else None
 
     async def create_dag_runs(self, run: Run, names: Iterable[str], spec: WorkflowSpec) -> None:
         """Insert the documents of these DAG runs where they do not exist yet."""
@@ -105,9 +105,7 @@ class Store:
 
     @staticmethod
     def _expected(run: Run, target: State) -> Document:
-        expected: Document = {"_id": run.id, "state": run.state.value}
-        if target is State.STOPPING:
-            expected["state"] = {"$in": [State.RUNNING.value, State.STOPPING.value]}
+        expected: Document = {"_id": run.id, "state": run.state.value, "reason": run.document.get("reason")}
         if target in FINAL:
             still_open = {"final": False, "name": {"$nin": list(run.ended)}}
             expected["starts"] = {"$not": {"$elemMatch": still_open}}

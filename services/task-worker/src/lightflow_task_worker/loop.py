@@ -27,7 +27,6 @@ class TaskWorker:
     tools: Tools
     waiting: Waiting
     queues: Sequence[str]
-    held: dict[str, Attempt] = field(default_factory=dict)
     consumer: HintConsumer | None = None
     _draining: bool = False
     _look: asyncio.Event = field(default_factory=asyncio.Event)
@@ -62,7 +61,7 @@ class TaskWorker:
         self._set_gate()
         if self._running:
             await asyncio.wait(self._running, timeout=grace)
-        for attempt in list(self.held.values()):
+        for attempt in list(self.tools.held.values()):
             attempt.hand_in()
         if self._running:
             await asyncio.wait(self._running, timeout=grace)
@@ -78,9 +77,26 @@ class TaskWorker:
         while self._may_claim():
             task = await self._claim()
             if task is None:
-                await self._check_waiting()
-                return
+                await self._nothing_claimable()
+                break
+            self.tools.handed.pop(task["_id"], None)
             self._begin(task)
+        self._hint_at_the_rest()
+
+    async def _nothing_claimable(self) -> None:
+        if self.waiting.is_full:
+            await self._check_waiting()
+            return
+        # What this worker queued itself was claimed by others, except for queues that it does not serve.
+        for task, queue in list(self.tools.handed.items()):
+            if queue in self.queues:
+                del self.tools.handed[task]
+
+    def _hint_at_the_rest(self) -> None:
+        """Other workers may take what this one queued and cannot run now."""
+        for task, queue in self.tools.handed.items():
+            self.tools.hints.send(Service.TASK_WORKER, queue, [task])
+        self.tools.handed.clear()
 
     async def _claim(self) -> Document | None:
         operation = new_id()
@@ -96,7 +112,7 @@ class TaskWorker:
 
     def _begin(self, task: Document) -> None:
         attempt = Attempt(task, self.tools)
-        self.held[attempt.id] = attempt
+        self.tools.held[attempt.id] = attempt
         self.tools.pool.take()
         self._background(self._run(attempt))
 
@@ -116,11 +132,11 @@ class TaskWorker:
             # What is recorded in this worker's name and not run by it is given back at the next renewal.
             logger.exception("the attempt of %s broke off", attempt.id)
         finally:
-            del self.held[attempt.id]
+            del self.tools.held[attempt.id]
             self.tools.pool.give()
 
     async def _check_waiting(self) -> None:
         """With as many waiting as may be, and nothing running or claimable, nobody would ever wake: say so to one."""
-        if self.waiting.is_full and self.tools.pool.running == 0:
-            if not await self.tools.store.progresses(self.waiting.awaited()):
-                self.waiting.refuse_newest()
+        nothing_runs = self.waiting.is_full and self.tools.pool.running == 0
+        if nothing_runs and not await self.tools.store.progresses(self.waiting.awaited()):
+            self.waiting.refuse_newest()

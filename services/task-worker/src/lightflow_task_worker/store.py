@@ -7,8 +7,9 @@ from typing import Any
 from lightflow.core import ids
 from lightflow.core.graph import DagSpec
 from lightflow.core.outcomes import Outcome, Settlement
+from lightflow.core.readiness import Spread
 from lightflow.core.states import Reason, State
-from lightflow.runtime import attempts
+from lightflow.runtime import attempts, moves
 from lightflow.runtime.membership import PYTHON, Member
 from lightflow.runtime.mongo import NOW, SCHEMA, Database, Document
 
@@ -45,9 +46,7 @@ class Store:
         self._runs = db["runs"]
         self._member = member
 
-    async def claim(
-        self, queues: Sequence[str], operation: str, only: Awaited | None = None
-    ) -> Document | None:
+    async def claim(self, queues: Sequence[str], operation: str, only: Awaited | None = None) -> Document | None:
         """Take the oldest claimable attempt of these queues, `only` of what is awaited; None when there is none."""
         claimable: Document = {
             "state": State.QUEUED.value,
@@ -124,6 +123,11 @@ class Store:
         change = attempts.commit(task, dag, outcome, settlement, output)
         result = await self._task_runs.update_one(attempts.fence(task), change)
         return result.matched_count == 1
+
+    async def hand_over(self, task: Document, follows: Spread) -> None:
+        """Queue and skip what follows from this task's end, as a dag-runner would."""
+        steps = moves.follow(task["dag_run"], follows.ready, follows.skipped, [task["index"]])
+        await self._task_runs.bulk_write(steps, ordered=True)
 
     async def is_committed(self, task: Document) -> bool:
         """Whether the commit of this claim took effect although its reply was lost."""

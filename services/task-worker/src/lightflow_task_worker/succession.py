@@ -7,7 +7,7 @@ import os
 from lightflow.runtime.membership import Member, process_started
 from lightflow.runtime.mongo import Database, Document
 from lightflow.runtime.takeback import TakeBack
-from lightflow_task_worker.leftovers import end_marked, marker
+from lightflow_task_worker.leftovers import end_orphans, marker
 
 logger = logging.getLogger(__name__)
 
@@ -18,7 +18,7 @@ async def succeed(db: Database, member: Member, identity: str, take_back: TakeBa
     others = {**same, "_id": {"$ne": member.incarnation}}
     for worker in [document async for document in db["workers"].find(others)]:
         if not _lives(worker):
-            ended = await asyncio.to_thread(end_marked, marker(identity, worker["_id"]))
+            ended = await asyncio.to_thread(end_orphans, marker(identity, worker["_id"]), ())
             logger.info("taking over from worker %s; processes ended: %s", worker["_id"], ended or "none")
             await take_back.from_dead(worker["_id"])
 

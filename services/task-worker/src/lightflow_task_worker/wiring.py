@@ -77,11 +77,9 @@ async def serve(config: Config, stop: asyncio.Event) -> None:
         versions = Versions(db, payloads, cache)
         tools = Tools(db, settings, store, versions, payloads, Inputs(payloads), pool, hints, notifier, calling)
         worker = TaskWorker(tools, waiting, settings.queues)
-        lease = Lease(membership, store, settings, take_back, worker.held, pool.process_pids)
+        lease = Lease(membership, store, settings, take_back, tools.held, pool.process_pids)
         consumer = worker.consumer = jobs.consumer(config, settings, worker.hinted)
-        loading = LoadSettings(
-            settings.workflows, settings.libraries, engine.load_timeout, cache, member.incarnation
-        )
+        loading = LoadSettings(settings.workflows, settings.libraries, engine.load_timeout, cache, member.incarnation)
         loader = Loader(db, payloads, notifier, slots, loading)
 
         await when_reachable("MongoDB", membership.enter)

@@ -84,3 +84,11 @@ def spread(
             known[index] = SKIPPED
             candidates.extend(dag.successors[index])
     return Spread(tuple(ready), tuple(skipped), tuple(index for index in unknown if index not in known))
+
+
+def hangs_on(dag: DagSpec, index: int, running: Iterable[int]) -> bool:
+    """Whether nothing can follow from the end of a task before one of `running` ends, whose end will be looked at."""
+    others = [other for other in running if other != index]
+    if not dag.successors[index]:
+        return bool(others)
+    return set().union(*(dag.successors[other] for other in others)).issuperset(dag.successors[index])
