@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Final
 
 from lightflow.control.v1 import control_pb2 as pb
@@ -14,11 +15,16 @@ from lightflow_scheduler.runs import HIDDEN, Runs
 from lightflow_scheduler.tasks import FIELDS, Tasks, task_of, waits_for
 from lightflow_scheduler.waiting import soon
 
-OVERLAP: Final = timedelta(seconds=10)
+LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+OVERLAP: Final = timedelta(seconds=2)
 """How far back each reading looks again: a write becomes visible a little after the time it carries."""
 
 THROTTLE: Final = 0.05
 """Seconds between two readings of a stream: many looks become one."""
+
+SHARE: Final = 4
+"""How many times as long as a reading took a stream rests: watching a large run costs a share, never all."""
 
 _OPEN = [state.value for state in State if state not in FINAL]
 _TASK_EVENT = dict.fromkeys(["run", "dag", "task", "queue", "state", "finished_at", "changed_at"], 1) | {
@@ -46,14 +52,18 @@ class Watching:
             told, final = b"", whole.state in FINAL
             while not final:
                 await soon(looks, self._with.recheck, run=run_id)
+                began = monotonic()
                 run = messages.run(await self._runs.find(run_id))
                 final = run.state in FINAL
+                if final:
+                    changes.since = LONG_AGO  # one complete reading, so that nothing is missed at the end
                 changed = await self._changed(run_id, changes)
                 now = run.SerializeToString(deterministic=True)
                 if changed or now != told:
                     told = now
                     yield pb.WatchRunResponse(run=run, changed=changed)
-                    await asyncio.sleep(THROTTLE)
+                    if not final:
+                        await asyncio.sleep(max(THROTTLE, SHARE * (monotonic() - began)))
 
     async def events(self, request: pb.WatchEventsRequest) -> AsyncIterator[pb.Event]:
         """Every event since the given time, or from now on, once; those of a single run until it is final."""

@@ -10,7 +10,7 @@ from lightflow.core.errors import LightflowException
 from lightflow.core.graph import DagSpec
 from lightflow.core.inputs import contributions
 from lightflow.core.outcomes import Ending, ErrorInfo, Outcome, Settlement
-from lightflow.core.readiness import Final, hangs_on, spread
+from lightflow.core.readiness import Final, spread
 from lightflow.core.states import Reason, Service, State
 from lightflow.runtime import attempts
 from lightflow.runtime.hints import Hints
@@ -19,6 +19,7 @@ from lightflow.runtime.mongo import Database, Document
 from lightflow.runtime.notify import Notifier
 from lightflow.runtime.payloads import Payloads
 from lightflow.runtime.process import UNREACHABLE
+from lightflow_task_worker.aftermath import Aftermath, Ended
 from lightflow_task_worker.calls import Calling, TaskCalls
 from lightflow_task_worker.inputs import Inputs
 from lightflow_task_worker.pool import Pool
@@ -48,8 +49,7 @@ class Tools:
     notifier: Notifier
     calling: Calling
     held: dict[str, "Attempt"] = field(default_factory=dict)
-    handed: dict[str, str] = field(default_factory=dict)
-    """Attempts that this worker queued itself and has not hinted at, with their queues."""
+    aftermath: Aftermath = field(default_factory=Aftermath)
 
 
 @dataclass
@@ -205,29 +205,23 @@ class Attempt:
         await self._tell_others(settlement.state, settlement.delay, await self._is_propagated(dag, outcome, settlement))
 
     async def _is_propagated(self, dag: DagSpec, outcome: Outcome, settlement: Settlement) -> bool:
-        """Do at once what follows from this end where it is certain; whether no dag-runner need look for now."""
+        """Do at once what follows from this end where it is certain; whether a dag-runner need not look for it."""
         index = self.task["index"]
         if self.stopping is not None or settlement.state not in (State.SUCCEEDED, State.STOPPED):
             return False
-        if not dag.successors[index]:
-            return hangs_on(dag, index, self._running_beside())
         follows = spread(dag, {index: Final(settlement.state, dag.select(index, outcome.limit))}, [index])
         if follows.unknown or not follows.ready:
-            return hangs_on(dag, index, self._running_beside())
+            self.tools.aftermath.ended[self.id] = Ended(self.task, dag)
+            return True
         await self._persistently(lambda: self.tools.store.hand_over(self.task, follows))
         for child in follows.ready:
-            self.tools.handed[ids.task_run_id(self.task["dag_run"], child)] = dag.tasks[child].queue
+            self.tools.aftermath.queued[ids.task_run_id(self.task["dag_run"], child)] = dag.tasks[child].queue
         return True
-
-    def _running_beside(self) -> list[int]:
-        """The other tasks of the DAG run that this worker runs at this moment."""
-        held = self.tools.held.values()
-        return [other.task["index"] for other in held if other.task["dag_run"] == self.task["dag_run"]]
 
     async def _tell_others(self, state: State, delay: float = 0.0, propagated: bool = False) -> None:
         tools, task = self.tools, self.task
         if not propagated:
-            tools.hints.send(Service.DAG_RUNNER, task["dag_queue"], [attempts.dag_run_of(task)])
+            tools.hints.send(Service.DAG_RUNNER, task["dag_queue"], [task["dag_run"]])
         if state is State.QUEUED:
             loop = asyncio.get_running_loop()
             loop.call_later(delay, tools.hints.send, Service.TASK_WORKER, task["queue"], [self.id])

@@ -79,24 +79,15 @@ class TaskWorker:
             if task is None:
                 await self._nothing_claimable()
                 break
-            self.tools.handed.pop(task["_id"], None)
+            self.tools.aftermath.queued.pop(task["_id"], None)
             self._begin(task)
-        self._hint_at_the_rest()
+        self.tools.aftermath.hint(self.tools.hints, (attempt.task for attempt in self.tools.held.values()))
 
     async def _nothing_claimable(self) -> None:
         if self.waiting.is_full:
             await self._check_waiting()
-            return
-        # What this worker queued itself was claimed by others, except for queues that it does not serve.
-        for task, queue in list(self.tools.handed.items()):
-            if queue in self.queues:
-                del self.tools.handed[task]
-
-    def _hint_at_the_rest(self) -> None:
-        """Other workers may take what this one queued and cannot run now."""
-        for task, queue in self.tools.handed.items():
-            self.tools.hints.send(Service.TASK_WORKER, queue, [task])
-        self.tools.handed.clear()
+        else:
+            self.tools.aftermath.nothing_claimable(self.queues)
 
     async def _claim(self) -> Document | None:
         operation = new_id()

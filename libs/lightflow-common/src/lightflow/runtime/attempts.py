@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from lightflow.core import ids
 from lightflow.core.graph import DagSpec, TaskSpec
 from lightflow.core.outcomes import Bounds, Counts, Outcome, Rules, Settlement, settle
 from lightflow.core.states import FINAL, Reason, State
@@ -64,11 +63,6 @@ def hand_back(stopping: Reason | None) -> list[Document]:
     change: Document = {"state": state.value, "changed_at": NOW, "holder": None, "attempts": earlier}
     change["started_at"] = {"$cond": [{"$gt": [count, 0]}, "$started_at", None]}
     return [{"$set": {**change, **({"finished_at": NOW, "marked": True} if stopping else {"ready_at": NOW})}}]
-
-
-def dag_run_of(task: Document) -> str:
-    """The DAG run to look at after this task changed."""
-    return ids.dag_run_of(task["_id"])
 
 
 def _with_last(attempt: Document) -> Document:

@@ -18,6 +18,9 @@ from redis.exceptions import RedisError
 from lightflow.config import Config
 
 CHANNEL = "lightflow:look"
+BREATH = 0.005
+"""Seconds between two sendings, in which equal looks of a busy time become one."""
+
 RECONNECT_DELAYS = (0.05, 0.1, 0.2, 0.5, 1.0)
 
 logger = logging.getLogger(__name__)
@@ -114,6 +117,7 @@ class Notifier:
             await self._wake.wait()
             self._wake.clear()
             await self._flush()
+            await asyncio.sleep(BREATH)
 
     async def _flush(self) -> None:
         messages, self._pending = list(self._pending), {}

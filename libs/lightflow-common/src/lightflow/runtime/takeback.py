@@ -54,7 +54,7 @@ class TakeBack:
         await self.db["task_runs"].update_one(attempts.fence(task), change)
         if settlement.state is State.QUEUED:
             self.hints.send(Service.TASK_WORKER, task["queue"], [task["_id"]])
-        self.hints.send(Service.DAG_RUNNER, task["dag_queue"], [attempts.dag_run_of(task)])
+        self.hints.send(Service.DAG_RUNNER, task["dag_queue"], [task["dag_run"]])
 
     async def _is_stopping(self, task: Document) -> bool:
         dag_run = await self.db["dag_runs"].find_one({"_id": task["dag_run"]}, {"stop": 1, "state": 1})
