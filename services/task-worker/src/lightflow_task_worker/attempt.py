@@ -5,12 +5,10 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any
 
-from lightflow.core import ids
 from lightflow.core.errors import LightflowException
 from lightflow.core.graph import DagSpec
 from lightflow.core.inputs import contributions
-from lightflow.core.outcomes import Ending, ErrorInfo, Outcome, Settlement
-from lightflow.core.readiness import Final, spread
+from lightflow.core.outcomes import Ending, ErrorInfo, Outcome
 from lightflow.core.states import Reason, Service, State
 from lightflow.runtime import attempts
 from lightflow.runtime.hints import Hints
@@ -21,6 +19,7 @@ from lightflow.runtime.payloads import Payloads
 from lightflow.runtime.process import UNREACHABLE
 from lightflow_task_worker.aftermath import Aftermath, Ended
 from lightflow_task_worker.calls import Calling, TaskCalls
+from lightflow_task_worker.ending import End, end_of
 from lightflow_task_worker.inputs import Inputs
 from lightflow_task_worker.pool import Pool
 from lightflow_task_worker.settings import Settings
@@ -193,30 +192,24 @@ class Attempt:
         output = None
         if result.output is not None and outcome.ending in (Ending.SUCCEEDED, Ending.STOPPED):
             output = await self._persistently(lambda: tools.payloads.save(result.output or b"", task["run"]))
-        spec = dag.tasks[task["index"]]
-        stopping = self.stopping is not None
-        settlement = attempts.settlement_of(task, spec, outcome, tools.settings.engine.bounds, stopping)
-        committed = await self._persistently(lambda: tools.store.commit(task, dag, outcome, settlement, output))
-        if not committed and not await self._persistently(lambda: tools.store.is_committed(task)):
+        end = end_of(task, dag, outcome, tools.settings.engine.bounds, self.stopping is not None)
+        if await self._persistently(lambda: tools.store.commit(task, dag, end, output)):
+            await self._tell_others(end.settlement.state, end.settlement.delay, self._is_looked_after(dag, end))
+        elif await self._persistently(lambda: tools.store.is_committed(task)):
+            # The reply was lost, and with it whether what follows was done: a dag-runner will see.
+            await self._tell_others(end.settlement.state, end.settlement.delay)
+        else:
             logger.warning("the outcome of %s came too late and was refused", self.id)
             if output is not None:
                 await tools.payloads.remove(output)
-            return
-        await self._tell_others(settlement.state, settlement.delay, await self._is_propagated(dag, outcome, settlement))
 
-    async def _is_propagated(self, dag: DagSpec, outcome: Outcome, settlement: Settlement) -> bool:
-        """Do at once what follows from this end where it is certain; whether a dag-runner need not look for it."""
-        index = self.task["index"]
-        if self.stopping is not None or settlement.state not in (State.SUCCEEDED, State.STOPPED):
-            return False
-        follows = spread(dag, {index: Final(settlement.state, dag.select(index, outcome.limit))}, [index])
-        if follows.unknown or not follows.ready:
+    def _is_looked_after(self, dag: DagSpec, end: End) -> bool:
+        """Whether a dag-runner need not be hinted at once: what follows is done, or hinted at with the aftermath."""
+        if end.follows is not None:
+            self.tools.aftermath.queued.update(end.queued(self.task, dag))
+        elif end.goes_on:
             self.tools.aftermath.ended[self.id] = Ended(self.task, dag)
-            return True
-        await self._persistently(lambda: self.tools.store.hand_over(self.task, follows))
-        for child in follows.ready:
-            self.tools.aftermath.queued[ids.task_run_id(self.task["dag_run"], child)] = dag.tasks[child].queue
-        return True
+        return end.goes_on
 
     async def _tell_others(self, state: State, delay: float = 0.0, propagated: bool = False) -> None:
         tools, task = self.tools, self.task
@@ -235,9 +228,9 @@ class Attempt:
         """No attempt can be made of a task whose version cannot be had: fail it and say so."""
         outcome = Outcome(Ending.ERROR, ErrorInfo(type(error).__name__, str(error)), retryable=False)
         dag = DagSpec(self.task["dag"])
-        settlement = attempts.settle_without_spec(self.task, outcome, self.tools.settings.engine.bounds)
-        await self._persistently(lambda: self.tools.store.commit(self.task, dag, outcome, settlement, None))
-        await self._tell_others(settlement.state)
+        end = End(outcome, attempts.settle_without_spec(self.task, outcome, self.tools.settings.engine.bounds))
+        await self._persistently(lambda: self.tools.store.commit(self.task, dag, end, None))
+        await self._tell_others(end.settlement.state)
 
     async def _persistently(self, step: Any) -> Any:
         """The result of a step that is repeated through an outage, until the attempt no longer holds its task."""

@@ -6,13 +6,15 @@ from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 
 from lightflow.core.ids import new_id
-from lightflow.core.outcomes import Ending, Outcome
+from lightflow.core.outcomes import Ending, ErrorInfo, Outcome
 from lightflow.runtime.membership import Membership
 from lightflow.runtime.process import UNREACHABLE
 from lightflow.runtime.takeback import TakeBack
 from lightflow_task_worker.attempt import Attempt
 from lightflow_task_worker.settings import Settings
 from lightflow_task_worker.store import Store
+
+BROKEN_OFF = Outcome(Ending.LOST, ErrorInfo("AttemptLost", "the attempt broke off in its worker, whose log says why"))
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +79,7 @@ class Lease:
         # A claim whose reply is on its way is recorded and not yet running: only what is so twice in a row was lost.
         forgotten = recorded.keys() - running.keys()
         for claim in forgotten & self._forgotten:
-            await self.take_back.end(recorded[claim], Outcome(Ending.RETURNED))
+            await self.take_back.end(recorded[claim], BROKEN_OFF)
         self._forgotten = forgotten
         for claim in running.keys() - recorded.keys():
             await self._end_if_taken(running[claim])

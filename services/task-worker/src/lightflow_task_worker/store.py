@@ -4,14 +4,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pymongo import UpdateOne
+from pymongo.errors import BulkWriteError
+
 from lightflow.core import ids
 from lightflow.core.graph import DagSpec
-from lightflow.core.outcomes import Outcome, Settlement
-from lightflow.core.readiness import Spread
 from lightflow.core.states import Reason, State
 from lightflow.runtime import attempts, moves
 from lightflow.runtime.membership import PYTHON, Member
 from lightflow.runtime.mongo import NOW, SCHEMA, Database, Document
+from lightflow_task_worker.ending import End
 
 GOING_ON = (State.PENDING, State.RUNNING)
 
@@ -116,18 +118,24 @@ class Store:
         mine = {"holder": self._member.incarnation, "state": State.RUNNING.value}
         return [task async for task in self._task_runs.find(mine, {"output": 0})]
 
-    async def commit(
-        self, task: Document, dag: DagSpec, outcome: Outcome, settlement: Settlement, output: Document | None
-    ) -> bool:
-        """End the attempt; False when it no longer holds the task, so that its outcome is refused."""
-        change = attempts.commit(task, dag, outcome, settlement, output)
-        result = await self._task_runs.update_one(attempts.fence(task), change)
-        return result.matched_count == 1
+    async def commit(self, task: Document, dag: DagSpec, end: End, output: Document | None) -> bool:
+        """End the attempt, with what follows; False when it no longer holds the task, so that its outcome is refused.
 
-    async def hand_over(self, task: Document, follows: Spread) -> None:
-        """Queue and skip what follows from this task's end, as a dag-runner would."""
-        steps = moves.follow(task["dag_run"], follows.ready, follows.skipped, [task["index"]])
-        await self._task_runs.bulk_write(steps, ordered=True)
+        It is one command: where the fence does not let the first step pass, that step becomes an insert of an id that
+        exists, whose error keeps the steps after it from being made.
+        """
+        change = attempts.commit(task, dag, end.outcome, end.settlement, output)
+        if end.follows is None:
+            return (await self._task_runs.update_one(attempts.fence(task), change)).matched_count == 1
+        first = UpdateOne(attempts.fence(task), change, upsert=True)
+        rest = moves.follow(task["dag_run"], end.follows.ready, end.follows.skipped, [task["index"]])
+        try:
+            await self._task_runs.bulk_write([first, *rest], ordered=True)
+        except BulkWriteError as error:
+            if error.details["writeErrors"][0]["index"] != 0:
+                raise
+            return False
+        return True
 
     async def is_committed(self, task: Document) -> bool:
         """Whether the commit of this claim took effect although its reply was lost."""

@@ -1,7 +1,7 @@
 """What an attempt may end with, and what its task becomes then."""
 
 import random
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -21,6 +21,17 @@ class Ending(StrEnum):
     KILLED = "killed"  # ended on purpose: stop --now
 
 
+LONGEST_TEXT = 32_000
+"""Characters that are kept of a message or a traceback."""
+
+
+def _cut(text: str) -> str:
+    if len(text) <= LONGEST_TEXT:
+        return text
+    half = LONGEST_TEXT // 2
+    return f"{text[:half]}\n[{len(text) - 2 * half:,} characters left out]\n{text[-half:]}"
+
+
 @dataclass(frozen=True, slots=True)
 class ErrorInfo:
     """An error as the record keeps it: class name, message and traceback (may be empty)."""
@@ -30,7 +41,8 @@ class ErrorInfo:
     traceback: str = ""
 
     def to_json(self) -> dict[str, str]:
-        return asdict(self)
+        """The error as the record keeps it: long texts lose their middle, because a document has an end."""
+        return {"type": self.type, "message": _cut(self.message), "traceback": _cut(self.traceback)}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "ErrorInfo":

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
-from pymongo.errors import PyMongoError
+from pymongo.errors import ConnectionFailure
 from redis.exceptions import RedisError
 
 from lightflow.config import Config
@@ -16,7 +16,9 @@ from lightflow.core.errors import LightflowException
 from lightflow.logger import configure
 
 Result = TypeVar("Result")
-UNREACHABLE = (PyMongoError, RedisError, OSError)
+UNREACHABLE = (ConnectionFailure, RedisError, OSError)
+"""What is raised when a server cannot be reached; to try again later makes sense for these alone."""
+
 FIRST_DELAY, LAST_DELAY = 0.02, 1.0
 
 logger = logging.getLogger(__name__)
