@@ -2,12 +2,14 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from lightflow.core import ids
+from lightflow.core.errors import PayloadForged, WorkflowUnknown
 from lightflow.core.run_machine import RunDecision, RunFacts, decide
-from lightflow.core.states import FINAL, Reason, Service
+from lightflow.core.states import FINAL, Reason, Service, State
+from lightflow.queue.const import DefaultJobQueueName
 from lightflow.runtime.datastore.mongo import RunStore
 from lightflow.runtime.datastore.tree import from_tree, to_tree
 from lightflow.runtime.hints import Hints
@@ -47,22 +49,40 @@ class Scheduler:
             await self._act(run, decision)
 
     async def _act(self, run: Run, decision: RunDecision) -> None:
-        if decision.store_arguments:
-            await self._store_arguments(run)
-        if decision.create:
-            await self.store.create_dag_runs(run, decision.create, await self.specs.get(run.document["version"]))
+        try:
+            if decision.store_arguments:
+                await self._store_arguments(run)
+            queues = await self._queues(run, decision.create)
+        except (WorkflowUnknown, PayloadForged) as error:
+            logger.error("run %s cannot begin: %s", run.id, error)
+            await self.store.fail(run, error)
+            return
+        if queues:
+            await self.store.create_dag_runs(run, queues)
         if not await self.store.save(run, decision):
             return
-        queues = {start["name"]: start["dag"] for start in run.document["starts"]}
-        if decision.create:
-            spec = await self.specs.get(run.document["version"])
-            self._hint(run, {name: spec.dag(queues[name]).queue for name in decision.create})
+        self._hint(run, queues)
         if decision.stop_dags and decision.reason is not None:
             await self._stop_dags(run, decision.reason)
         if decision.become is None:
             # Last of all: as long as a mark is there, what was not finished is found again.
             await self.store.saw(run)
         await self.notifier.publish("run", run=run.id)
+
+    async def _queues(self, run: Run, names: Collection[str]) -> dict[str, str]:
+        """The queue of each of these DAG runs."""
+        if not names:
+            return {}
+        dags = {start["name"]: start["dag"] for start in run.document["starts"]}
+        try:
+            spec = await self.specs.get(run.document["version"])
+        except (WorkflowUnknown, PayloadForged) as error:
+            if run.state is State.PENDING:
+                raise
+            # The dag-runner can read the version no better: it fails the DAG run, and with it the run, and says why.
+            logger.error("run %s cannot go on: %s", run.id, error)
+            return dict.fromkeys(names, DefaultJobQueueName.Dag)
+        return {name: spec.dag(dags[name]).queue for name in names}
 
     def _hint(self, run: Run, queues: Mapping[str, str]) -> None:
         by_queue: dict[str, list[str]] = defaultdict(list)

@@ -1,15 +1,14 @@
 """Runs in MongoDB: each method is one atomic step, safe to repeat."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pymongo.errors import BulkWriteError
 
 from lightflow.core import ids
-from lightflow.core.graph import WorkflowSpec
 from lightflow.core.run_machine import RunDecision, Start
-from lightflow.core.states import FINAL, Reason, State
+from lightflow.core.states import FINAL, RUN, Reason, State
 from lightflow.runtime.mongo import SCHEMA, Database, Document
 
 DUPLICATE = 11000
@@ -65,11 +64,10 @@ class Store:
         found = [doc async for doc in await self._dag_runs.aggregate(pipeline, batchSize=SEEN_AT_ONCE + 1)]
         return Run(found[-1], tuple(found[:-1])) if found and found[-1]["_id"] == run_id else None
 
-    async def create_dag_runs(self, run: Run, names: Iterable[str], spec: WorkflowSpec) -> None:
-        """Insert the documents of these DAG runs where they do not exist yet."""
-        wanted = set(names)
-        starts = [start for start in run.document["starts"] if start["name"] in wanted]
-        documents = [_new_dag_run(run.document, start, spec.dag(start["dag"]).queue) for start in starts]
+    async def create_dag_runs(self, run: Run, queues: Mapping[str, str]) -> None:
+        """Insert the documents of these DAG runs, each with its queue, where they do not exist yet."""
+        starts = [start for start in run.document["starts"] if start["name"] in queues]
+        documents = [_new_dag_run(run.document, start, queues[start["name"]]) for start in starts]
         try:
             if documents:
                 await self._dag_runs.insert_many(documents, ordered=False)
@@ -102,6 +100,20 @@ class Store:
         update = {"$set": change, "$currentDate": stamps}
         result = await self._runs.update_one(self._expected(run, target), update, array_filters=filters or None)
         return result.matched_count == 1
+
+    async def fail(self, run: Run, error: Exception) -> None:
+        """Record that a run cannot begin, and why."""
+        change: Document = {
+            "state": RUN.check(State.PENDING, State.FAILED).value,
+            "reason": Reason.FAILED.value,
+            "error": {"type": type(error).__name__, "message": str(error), "traceback": ""},
+            "cleanup": not run.document["keep_data"],
+            "dirty": ids.new_id(),
+        }
+        stamps = {"changed_at": True, "finished_at": True}
+        await self._runs.update_one(
+            {"_id": run.id, "state": State.PENDING.value}, {"$set": change, "$currentDate": stamps}
+        )
 
     @staticmethod
     def _expected(run: Run, target: State) -> Document:

@@ -1,0 +1,313 @@
+"""The scheduler's looks on a real MongoDB."""
+
+import asyncio
+
+import pytest
+
+from lightflow.core.ids import dag_run_id, new_id
+from lightflow.core.states import Service, State
+from lightflow.runtime.datastore.encoding import decode
+from lightflow_scheduler.runs import _stop
+from lightflow_scheduler.sweep import RunSweep
+
+
+async def stop(engine, run_id, grace=None):
+    """Ask a run to stop, as the control service does."""
+    states = ["pending", "running", "stopping"]
+    await engine.db["runs"].update_one({"_id": run_id, "state": {"$in": states}}, [{"$set": _stop(new_id(), grace)}])
+
+
+async def append(engine, run_id, dag, number=1):
+    """Ask a running run for a DAG run, as the control service does; whether the run took it."""
+    change = {"$push": {"starts": engine.start_of(dag, number)}, "$set": {"dirty": new_id()}}
+    return (await engine.db["runs"].update_one({"_id": run_id, "state": "running"}, change)).modified_count == 1
+
+
+def two_dags(engine):
+    return engine.dag_of(*"ab", edges="a>b"), engine.dag_of("c", dag="sub", autostart=False)
+
+
+async def test_a_run_begins_with_its_arguments_stored_and_its_dag_runs_hinted_at(engine):
+    run_id = await engine.begin(*two_dags(engine), values={"name": "ada", "size": {"x": 1}})
+    await engine.scheduler.look(run_id)
+    run = await engine.run(run_id)
+    assert run["state"] == "running"
+    assert run["started_at"] is not None
+    assert "dirty" not in run
+    assert decode(await engine.data.get(run_id, "name", "data")) == "ada"
+    assert decode(await engine.data.get(run_id, "size.x", "data")) == 1
+    assert [dag["name"] for dag in await engine.dag_runs(run_id)] == ["main:1"]
+    assert engine.sent.to(Service.DAG_RUNNER) == [dag_run_id(run_id, "main:1")]
+
+
+async def test_a_run_succeeds_when_all_its_dag_runs_are_final(engine):
+    run_id = await engine.begin(engine.dag_of("a"), engine.dag_of("b", dag="other"))
+    assert await engine.drive(run_id) is State.SUCCEEDED
+    run = await engine.run(run_id)
+    assert sorted(engine.ran) == ["a", "b"]
+    assert all(start["created"] and start["final"] for start in run["starts"])
+    assert run["finished_at"] is not None
+    assert "dirty" not in run
+    assert not [dag for dag in await engine.dag_runs(run_id) if "marked" in dag]
+
+
+async def test_a_run_without_dag_runs_succeeds(engine):
+    run_id = await engine.begin(engine.dag_of("a", autostart=False))
+    assert await engine.drive(run_id) is State.SUCCEEDED
+
+
+async def test_data_is_removed_after_a_run_unless_it_is_kept(engine):
+    thrown, kept = [
+        await engine.begin(engine.dag_of("a"), values={"name": "ada"}, keep_data=keep) for keep in (False, True)
+    ]
+    for run_id in (thrown, kept):
+        await engine.drive(run_id)
+        assert not (await engine.run(run_id)).get("cleanup")
+    assert await engine.data.get(thrown, "name", "data") is None
+    assert decode(await engine.data.get(kept, "name", "data")) == "ada"
+
+
+@pytest.mark.parametrize("phase", ["begun", "over"])
+async def test_a_look_with_nothing_due_changes_nothing_and_costs_one_read(engine, phase):
+    run_id = await engine.begin(*two_dags(engine))
+    await engine.scheduler.look(run_id)
+    if phase == "over":
+        await engine.drive(run_id)
+    before, engine.sent.hints, engine.sent.looks = await engine.everything(), [], []
+    steps = engine.Steps()
+    await engine.scheduler_with(steps).look(run_id)
+    assert await engine.everything() == before
+    assert (engine.sent.hints, engine.sent.looks) == ([], [])
+    assert set(steps.made) <= {"load", "looked_at"}
+
+
+async def test_a_look_at_nothing_does_nothing(engine):
+    steps = engine.Steps()
+    await engine.scheduler_with(steps).look("forged")
+    assert steps.made == ["load"]
+
+
+async def test_looks_at_once_do_what_one_does(engine):
+    run_id = await engine.begin(*two_dags(engine), values={"name": "ada"})
+    for _ in range(8):
+        await asyncio.gather(*(engine.scheduler_with(engine.Steps()).look(run_id) for _ in range(3)))
+        for dag_run in await engine.dag_runs(run_id):
+            await asyncio.gather(*(engine.dag_runner(engine.Steps()).look(dag_run["_id"]) for _ in range(2)))
+        await engine.work()
+    assert (await engine.run(run_id))["state"] == "succeeded"
+    assert engine.ran == ["a", "b"]
+
+
+@pytest.mark.parametrize("outcome", ["succeeded", "failed"])
+async def test_a_look_that_broke_off_after_any_step_is_finished_by_another(engine, outcome):
+    run_id = await engine.begin(engine.dag_of("a"), engine.dag_of("b", dag="other"), values={"name": "ada"})
+    engine.outcomes["a"] = [engine.fails("broken") if outcome == "failed" else engine.succeeds()]
+    died = 0
+    for _ in range(8):
+        for steps in range(100):
+            try:
+                await engine.scheduler_with(engine.Steps(steps)).look(run_id)
+                break
+            except engine.Crashed:
+                died += 1
+        for dag_run in await engine.dag_runs(run_id):
+            await engine.runner.look(dag_run["_id"])
+        await engine.work()
+    run = await engine.run(run_id)
+    assert died > 10
+    assert run["state"] == outcome
+    assert "dirty" not in run
+    assert not run.get("cleanup")
+    assert await engine.data.get(run_id, "name", "data") is None
+    assert engine.ran.count("a") == 1
+
+
+@pytest.mark.parametrize("steps", range(1, 12))
+async def test_the_sweep_finds_what_a_dead_look_left_undone(engine, steps):
+    run_id = await engine.begin(engine.dag_of("a"), values={"name": "ada"})
+    for _ in range(10):
+        try:
+            await engine.scheduler_with(engine.Steps(steps)).look(run_id)
+        except engine.Crashed:
+            for _, _, found in await Sweep(engine).sweep():
+                await engine.scheduler.look(found)
+        for dag_run in await engine.dag_runs(run_id):
+            await engine.runner.look(dag_run["_id"])
+        await engine.work()
+    assert (await engine.run(run_id))["state"] == "succeeded"
+    assert await Sweep(engine).sweep() == []
+
+
+async def test_a_failure_in_one_dag_stops_the_others(engine):
+    run_id = await engine.begin(engine.dag_of(*"ab", edges="a>b"), engine.dag_of(*"cd", edges="c>d", dag="other"))
+    engine.outcomes["a"] = [engine.fails("no disk")]
+    await engine.scheduler.look(run_id)
+    main, other = [dag["_id"] for dag in await engine.dag_runs(run_id)]
+    await engine.runner.look(main)
+    await engine.work()
+    await engine.runner.look(main)
+    await engine.runner.look(other)
+    assert (await engine.dag_run(main))["state"] == "failed"
+    await engine.scheduler.look(run_id)
+    assert (await engine.run(run_id))["state"] == "stopping"
+    assert other in engine.sent.to(Service.DAG_RUNNER)
+    assert ("stop", {"run": run_id}) in engine.sent.looks
+    assert await engine.drive(run_id) is State.FAILED
+    assert engine.ran == ["a"]
+    assert await engine.states(other) == {"c": "stopped", "d": "stopped"}
+    assert (await engine.run(run_id))["error"]["message"] == "no disk"
+
+
+async def test_a_dag_run_that_someone_stopped_does_not_end_its_run(engine):
+    run_id = await engine.begin(engine.dag_of("a"), engine.dag_of("b", dag="other"))
+    await engine.scheduler.look(run_id)
+    stopped = {"$set": {"stop": "stopped", "dirty": new_id()}}
+    await engine.db["dag_runs"].update_one({"_id": dag_run_id(run_id, "other:1")}, stopped)
+    assert await engine.drive(run_id) is State.SUCCEEDED
+    assert engine.ran == ["a"]
+
+
+async def test_a_run_that_is_stopped_while_it_goes_on_ends_stopped(engine):
+    run_id = await engine.begin(*two_dags(engine))
+    await engine.scheduler.look(run_id)
+    await engine.runner.look(dag_run_id(run_id, "main:1"))
+    task = await engine.worker.claim(["task"], new_id())
+    await stop(engine, run_id)
+    await engine.scheduler.look(run_id)
+    await engine.runner.look(dag_run_id(run_id, "main:1"))
+    assert (await engine.run(run_id))["state"] == "stopping"
+    await engine.end(task, engine.succeeds(), stopping=True)
+    assert await engine.drive(run_id) is State.STOPPED
+    assert await engine.states(dag_run_id(run_id, "main:1")) == {"a": "succeeded", "b": "stopped"}
+
+
+async def test_a_run_that_is_stopped_while_pending_never_begins(engine):
+    run_id = await engine.begin(*two_dags(engine), values={"name": "ada"})
+    await stop(engine, run_id)
+    await engine.scheduler.look(run_id)
+    run = await engine.run(run_id)
+    assert (run["state"], run["reason"]) == ("stopped", "stopped")
+    assert await engine.dag_runs(run_id) == []
+    assert "dirty" not in run
+
+
+@pytest.mark.parametrize("steps", range(1, 7))
+async def test_a_run_that_is_stopped_while_a_look_begins_it_leaves_no_dag_run_running(engine, steps):
+    run_id = await engine.begin(*two_dags(engine), values={"name": "ada"})
+    with pytest.raises(engine.Crashed):
+        await engine.scheduler_with(engine.Steps(min(steps, 4))).look(run_id)
+    await stop(engine, run_id)
+    assert await engine.drive(run_id) is State.STOPPED
+    for dag_run in await engine.dag_runs(run_id):
+        await engine.runner.look(dag_run["_id"])
+    assert all(dag["state"] == "stopped" for dag in await engine.dag_runs(run_id))
+    assert engine.ran == []
+    await engine.scheduler.look(run_id)
+    assert await engine.data.get(run_id, "name", "data") is None
+
+
+async def test_a_dag_run_asked_for_while_the_run_is_being_finalised_is_not_lost(engine):
+    run_id = await engine.begin(*two_dags(engine))
+    await engine.scheduler.look(run_id)
+    await engine.drive_dag(dag_run_id(run_id, "main:1"))
+    found = await engine.scheduler.store.load(run_id)
+    taken = []
+
+    class Late:
+        """Appends a start between the look's read and its write."""
+
+        def __getattr__(self, name):
+            return getattr(engine.scheduler.store, name)
+
+        async def load(self, run_id):
+            loaded = found if not taken else await engine.scheduler.store.load(run_id)
+            if not taken:
+                taken.append(await append(engine, run_id, "sub"))
+            return loaded
+
+    object.__setattr__(look := engine.scheduler_with(engine.Steps()), "store", Late())
+    await look.look(run_id)
+    assert taken == [True]
+    assert (await engine.run(run_id))["state"] == "running"
+    assert await engine.drive(run_id) is State.SUCCEEDED
+    assert engine.ran == ["a", "b", "c"]
+
+
+async def test_a_run_takes_no_dag_run_once_it_is_final(engine):
+    run_id = await engine.begin(*two_dags(engine))
+    await engine.drive(run_id)
+    assert not await append(engine, run_id, "sub")
+
+
+async def test_a_dag_may_run_many_times_in_one_run(engine):
+    run_id = await engine.begin(*two_dags(engine))
+    await engine.scheduler.look(run_id)
+    for number in (1, 2, 3):
+        assert await append(engine, run_id, "sub", number)
+    assert await engine.drive(run_id) is State.SUCCEEDED
+    assert engine.ran.count("c") == 3
+
+
+async def test_a_run_whose_version_is_gone_fails_and_says_so(engine):
+    run_id = await engine.begin(engine.dag_of("a"))
+    engine.specs.specs.clear()
+    await engine.scheduler.look(run_id)
+    run = await engine.run(run_id)
+    assert run["state"] == "failed"
+    assert (run["error"]["type"], "v1" in run["error"]["message"]) == ("WorkflowUnknown", True)
+    assert await Sweep(engine).sweep() == []
+
+
+async def test_a_run_whose_arguments_were_tampered_with_fails_and_says_so(engine):
+    run_id = await engine.begin(engine.dag_of("a"), values={"name": "ada"})
+    await engine.db["runs"].update_one({"_id": run_id}, {"$set": {"values.data": b"forged"}})
+    await engine.scheduler.look(run_id)
+    assert (await engine.run(run_id))["error"]["type"] == "PayloadForged"
+    assert await engine.dag_runs(run_id) == []
+
+
+async def test_a_run_whose_version_vanishes_on_the_way_fails_through_its_dag_runs(engine):
+    run_id = await engine.begin(*two_dags(engine))
+    await engine.scheduler.look(run_id)
+    await append(engine, run_id, "sub")
+    engine.specs.specs.clear()
+    assert await engine.drive(run_id) is State.FAILED
+    assert (await engine.run(run_id))["error"]["type"] == "WorkflowUnknown"
+    assert engine.ran == []
+
+
+async def test_a_run_of_a_newer_release_is_left_to_it(engine):
+    run_id = await engine.begin(engine.dag_of("a"), schema=2)
+    before = await engine.everything()
+    await engine.scheduler.look(run_id)
+    assert await engine.everything() == before
+
+
+class Sweep:
+    """Answers the questions of the sweep, as the one command of a sweep does."""
+
+    def __init__(self, engine, waiting=0):
+        self.engine = engine
+        self.waiting = waiting
+        self.part = RunSweep(engine.sent, self)
+
+    async def is_empty(self, service, queue):
+        return self.waiting == 0
+
+    async def sweep(self, redis_forgot=False):
+        found = []
+        for collection, pipeline in self.part.questions():
+            found += await (await self.engine.db[collection].aggregate(pipeline)).to_list()
+        self.engine.sent.hints = []
+        await self.part.act(found, redis_forgot)
+        return list(dict.fromkeys(self.engine.sent.hints))
+
+
+async def test_the_sweep_hints_at_runs_whose_dag_runs_ended_unseen(engine):
+    run_id = await engine.begin(engine.dag_of("a"))
+    await engine.scheduler.look(run_id)
+    assert await Sweep(engine).sweep() == []
+    await engine.drive_dag(dag_run_id(run_id, "main:1"))
+    assert await Sweep(engine).sweep() == [(Service.SCHEDULER, "workflow", run_id)]
+    assert await Sweep(engine, waiting=1).sweep() == []
+    assert await Sweep(engine, waiting=1).sweep(redis_forgot=True) == [(Service.SCHEDULER, "workflow", run_id)]
