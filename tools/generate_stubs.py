@@ -19,7 +19,8 @@ def generate(target: Path) -> None:
     includes = Path(protoc.__file__).parent / "_proto"
     outputs = [f"--{kind}_out={target}" for kind in ("python", "grpc_python")] + [f"--mypy_out=quiet:{target}"]
     files = [str(path) for path in sorted(PROTO.rglob("*.proto"))]
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # where protoc finds its plugins
+    # protoc finds its plugins on PATH, and they lie beside this Python.
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     if protoc.main(["protoc", f"-I{PROTO}", f"-I{includes}", *outputs, *files]) != 0:
         sys.exit("protoc refused the contract; its message is above")
 
@@ -33,7 +34,8 @@ def main() -> None:
         names = sorted(path.name for path in (Path(folder) / PACKAGE).iterdir())
         _, differing, missing = filecmp.cmpfiles(Path(folder) / PACKAGE, SOURCE / PACKAGE, names, shallow=False)
         if differing or missing:
-            sys.exit(f"stubs differ from proto/: {', '.join(differing + missing)}; run `make proto` and commit the result")
+            stale = ", ".join(differing + missing)
+            sys.exit(f"stubs differ from proto/: {stale}; run `make proto` and commit the result")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@ import os
 from collections.abc import AsyncIterator
 
 import pytest
+from pymongo import AsyncMongoClient
+
 from lightflow.core.errors import DataStoreKeyInvalid, DataStoreNotAList, InvalidRequest, PayloadForged
 from lightflow.core.ids import new_id
 from lightflow.runtime import payloads as payloads_module
@@ -12,7 +14,6 @@ from lightflow.runtime.datastore.memory import MemoryStore
 from lightflow.runtime.datastore.mongo import RunStore
 from lightflow.runtime.payloads import Payloads
 from lightflow.runtime.signing import Signer
-from pymongo import AsyncMongoClient
 
 RUN = "0123456789abcdef01234567"
 MB = 1_000_000
