@@ -6,7 +6,6 @@ from lightflow.config import Config
 from lightflow.core.states import Service
 from lightflow.runtime.broker import make_app
 from lightflow.runtime.consumer import HintConsumer
-
 from lightflow_task_worker.settings import Settings
 
 
