@@ -9,6 +9,7 @@ from pymongo.errors import BulkWriteError
 
 from lightflow.core import ids
 from lightflow.core.graph import DagSpec
+from lightflow.core.outcomes import Ending
 from lightflow.core.states import Reason, State
 from lightflow.runtime import attempts, moves
 from lightflow.runtime.membership import PYTHON, Member
@@ -138,13 +139,12 @@ class Store:
         return True
 
     async def is_committed(self, task: Document) -> bool:
-        """Whether the commit of this claim took effect although its reply was lost."""
-        number = len(task["attempts"]) - 1
-        path = f"attempts.{number}.outcome"
-        found = await self._task_runs.find_one(
-            {"_id": task["_id"], "claim": task["claim"], path: {"$ne": None}, "holder": None}, {"_id": 1}
-        )
-        return found is not None
+        """Whether the commit of this claim took effect although its reply was lost; others can only have lost it."""
+        mine = {"_id": task["_id"], "claim": task["claim"], "holder": None}
+        # Compared here: in a query a path through an array also means a field of that name in each element.
+        found = await self._task_runs.find_one(mine, {"attempts.outcome": 1})
+        outcomes = [attempt["outcome"] for attempt in found["attempts"]] if found else []
+        return any(outcome not in (None, Ending.LOST) for outcome in outcomes[len(task["attempts"]) - 1 :])
 
     async def queues_of(self, task_runs: Sequence[str]) -> list[str]:
         """The queues of those of these attempts that nobody has claimed."""
