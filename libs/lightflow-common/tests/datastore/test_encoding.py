@@ -59,7 +59,7 @@ PICKLED = [
     bytearray(b"x"),
     "\ud800",
     Binary(b"x", 0x80),
-    bson.ObjectId(),
+    bson.ObjectId("0123456789abcdef01234567"),
 ]
 
 
