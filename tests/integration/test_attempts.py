@@ -215,6 +215,16 @@ async def test_each_retry_is_due_after_its_delay(engine, begun, claim, policy, s
     assert (task["state"], task["errors"], task["error"]["message"]) == ("failed", 4, "the last one")
 
 
+async def test_an_error_longer_than_a_document_may_be_is_kept_without_its_middle(engine, begun, claim):
+    await begun("a")
+    error = ErrorInfo("ValueError", "first " + "x" * 20_000_000 + " last", "Traceback\n" * 2_000_000 + "the end")
+    await engine.end(await claim(), Outcome(Ending.ERROR, error))
+    kept = (await engine.task("a"))["error"]
+    assert (kept["message"][:6], kept["message"][-5:], kept["traceback"][-7:]) == ("first ", " last", "the end")
+    assert "characters left out" in kept["message"]
+    assert len(kept["message"]) < 10_000
+
+
 async def test_the_third_death_fails_the_task_and_says_what_killed_it(engine, begun, claim):
     await begun("a")
     for _ in range(2):

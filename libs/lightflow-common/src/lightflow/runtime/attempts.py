@@ -3,9 +3,12 @@
 from typing import Any
 
 from lightflow.core.graph import DagSpec, TaskSpec
-from lightflow.core.outcomes import Bounds, Counts, Outcome, Rules, Settlement, settle
+from lightflow.core.outcomes import Bounds, Counts, ErrorInfo, Outcome, Rules, Settlement, settle
 from lightflow.core.states import FINAL, Reason, State
 from lightflow.runtime.mongo import NOW, Document
+
+MESSAGE, TRACEBACK = 8_000, 16_000
+"""Characters of an error that are kept; a task document keeps one for each of its attempts."""
 
 
 def counts_of(task: Document) -> Counts:
@@ -30,7 +33,7 @@ def fence(task: Document) -> Document:
 
 def commit(task: Document, dag: DagSpec, outcome: Outcome, settlement: Settlement, output: Any) -> list[Document]:
     """The update that ends the newest attempt of a task; times are the server's."""
-    error = settlement.error.to_json() if settlement.error else None
+    error = _recorded(settlement.error) if settlement.error else None
     attempt: Document = {"outcome": outcome.ending.value, "finished_at": NOW, "error": {"$literal": error}}
     change: Document = {
         "state": settlement.state.value,
@@ -63,6 +66,20 @@ def hand_back(stopping: Reason | None) -> list[Document]:
     change: Document = {"state": state.value, "changed_at": NOW, "holder": None, "attempts": earlier}
     change["started_at"] = {"$cond": [{"$gt": [count, 0]}, "$started_at", None]}
     return [{"$set": {**change, **({"finished_at": NOW, "marked": True} if stopping else {"ready_at": NOW})}}]
+
+
+def _recorded(error: ErrorInfo) -> Document:
+    """An error as the document keeps it: a message may be as long as memory, a document may not."""
+    told = error.to_json()
+    return {**told, "message": _clipped(told["message"], MESSAGE), "traceback": _clipped(told["traceback"], TRACEBACK)}
+
+
+def _clipped(text: str, length: int) -> str:
+    """The text without its middle, where it is longer than that."""
+    if len(text) <= length:
+        return text
+    half = length // 2
+    return f"{text[:half]}\n[... {len(text) - 2 * half:,} characters left out ...]\n{text[-half:]}"
 
 
 def _with_last(attempt: Document) -> Document:
