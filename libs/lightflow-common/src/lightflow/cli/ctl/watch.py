@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from lightflow.control.v1 import control_pb2 as pb
     from lightflow.runtime.rpc.client import ControlClient
 
-_REMEMBERED = 1000
-
 
 @click.command("watch")
 @click.argument("run", metavar="[RUN]", required=False)
@@ -40,19 +38,15 @@ def command(session: Session, run: str | None, since: str | None) -> None:
 
 def events(client: "ControlClient", run_id: str, after: datetime | None) -> "Iterator[pb.Event]":
     """Each event once, until Ctrl-C; a stream that was cut begins again with the last event that was told."""
-    from lightflow.cli.render.times import time_of
     from lightflow.cli.streams import Streams
+    from lightflow.runtime.told import Told
 
-    told: dict[str, None] = {}
-    with Streams(events=lambda: client.watch_events(run_id, since=after)) as streams:
+    told = Told(after)
+    with Streams(events=lambda: client.watch_events(run_id, since=told.latest)) as streams:
         for happened in streams.read():
             if happened.kind == "interrupted":
                 return
-            if happened.kind == "message" and happened.value.id not in told:
-                told[happened.value.id] = None
-                if len(told) > _REMEMBERED:
-                    del told[next(iter(told))]
-                after = time_of(happened.value, "time") or after
+            if happened.kind == "message" and told.is_new(happened.value):
                 yield happened.value
 
 
