@@ -15,7 +15,8 @@ import pymongo
 import pytest
 
 from lightflow.local.stack import Stack, find, stop
-from lightflow.local.stack.errors import StackNotReady, StackNotRunning, StackRunning
+from lightflow.local.stack.errors import StackNotRunning, StackRunning
+from lightflow.runtime.supervision.errors import ProcessNotReady
 
 NAMES = ["redis", "mongod", "scheduler", "dag-runner", "task-worker"]
 LIGHTFLOWCTL = (sys.executable, "-c", "from lightflow.cli.lightflowctl import main; main()")
@@ -194,7 +195,7 @@ def test_what_dies_is_restarted_and_the_stack_goes_on(here: Path) -> None:
 
 def test_a_service_that_does_not_come_up_is_named_with_the_end_of_its_log(here: Path, stand_ins: Path) -> None:
     (stand_ins / "lightflow_dag_runner" / "__main__.py").write_text("raise SystemExit('no such colour')")
-    with pytest.raises(StackNotReady, match=r"(?s)dag-runner ended with exit code 1.*no such colour"):
+    with pytest.raises(ProcessNotReady, match=r"(?s)dag-runner ended with exit code 1.*no such colour"):
         Stack.start(here / ".lightflow")
     assert find(here / ".lightflow") is None
     failed = ctl("up")

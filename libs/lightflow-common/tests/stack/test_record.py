@@ -9,7 +9,8 @@ import pytest
 from lightflow.local.stack import record
 from lightflow.local.stack.errors import StackRunning
 from lightflow.local.stack.places import Places
-from lightflow.local.stack.record import ProcessInfo, StackInfo
+from lightflow.local.stack.record import StackInfo
+from lightflow.runtime.supervision.living import ProcessInfo, birth, is_alive
 
 
 @pytest.fixture
@@ -17,7 +18,7 @@ def info(tmp_path: Path) -> StackInfo:
     """The record of a stack whose supervisor is this very process."""
     return StackInfo(
         pid=os.getpid(),
-        born=record.birth(os.getpid()),
+        born=birth(os.getpid()),
         state="running",
         data_dir=str(tmp_path),
         target="unix:/run/lf-1/control.sock",
@@ -52,12 +53,12 @@ def test_a_pid_that_was_given_to_another_process_is_no_stack(info: StackInfo, tm
 
 def test_a_process_that_has_ended_is_not_alive() -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        born = record.birth(process.pid)
-        assert record.is_alive(process.pid, born)
+        born = birth(process.pid)
+        assert is_alive(process.pid, born)
         process.kill()
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-        assert not record.is_alive(process.pid, born)  # not even while nobody has collected it
-    assert not record.is_alive(process.pid, born)
+        assert not is_alive(process.pid, born)  # not even while nobody has collected it
+    assert not is_alive(process.pid, born)
 
 
 def test_two_stacks_do_not_meet_in_one_data_dir(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 from lightflow.cli.render.columns import columns, state
 
 if TYPE_CHECKING:
-    from lightflow.local.stack import ProcessInfo, StackInfo
+    from lightflow.local.stack import StackInfo
+    from lightflow.runtime.supervision.living import ProcessInfo
 
 
 def process_document(process: "ProcessInfo") -> dict[str, Any]:

@@ -4,13 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lightflow.local.stack.options import SERVICES
-    from lightflow.local.stack.record import ProcessInfo, StackInfo, find
+    from lightflow.local.stack.record import StackInfo, find
     from lightflow.local.stack.stack import Stack, stop
     from lightflow.local.stack.temporary import Servers
 
 _HOMES = {
     "SERVICES": "options",
-    "ProcessInfo": "record",
     "Servers": "temporary",
     "Stack": "stack",
     "StackInfo": "record",
@@ -18,7 +17,7 @@ _HOMES = {
     "stop": "stack",
 }
 
-__all__ = ["SERVICES", "ProcessInfo", "Servers", "Stack", "StackInfo", "find", "stop"]
+__all__ = ["SERVICES", "Servers", "Stack", "StackInfo", "find", "stop"]
 
 
 def __getattr__(name: str) -> Any:

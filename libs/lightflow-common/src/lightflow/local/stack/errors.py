@@ -56,21 +56,6 @@ class StackNotRunning(StackError):
 
 
 @dataclass(eq=False, repr=False)
-class StackNotReady(StackError):
-    """A process of the stack does not come up; `log` is the file that tells why, `tail` the end of it."""
-
-    process: str
-    reason: str
-    log: str
-    tail: str = ""
-    template = "The stack did not start: {self.process} {self.reason}; its log is {self.log}{self.ending}"
-
-    @property
-    def ending(self) -> str:
-        return f" and ends with\n{self.tail}" if self.tail else ""
-
-
-@dataclass(eq=False, repr=False)
 class FolderUnsafe(StackError):
     """The folder of the sockets belongs to somebody else."""
 

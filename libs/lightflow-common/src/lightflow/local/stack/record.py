@@ -3,7 +3,6 @@
 import fcntl
 import json
 import os
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -12,18 +11,7 @@ from typing import Any, Self
 
 from lightflow.local.stack.errors import StackRunning
 from lightflow.local.stack.places import Places
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessInfo:
-    """One process of a stack; `state` is starting, running, restarting or stopped. `born` tells a reused pid."""
-
-    service: str
-    name: str
-    pid: int | None
-    state: str
-    restarts: int
-    born: str | None = None
+from lightflow.runtime.supervision.living import ProcessInfo, is_alive
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,27 +61,6 @@ def find(data_dir: Path) -> StackInfo | None:
     """The living stack of a data dir."""
     info = read(Places.of(data_dir).state)
     return info if info is not None and is_alive(info.pid, info.born) else None
-
-
-def is_alive(pid: int | None, born: str | None) -> bool:
-    """Whether this very process still runs."""
-    return pid is not None and born is not None and birth(pid) == born
-
-
-def birth(pid: int) -> str | None:
-    """When a process was started, in the system's own words; None once it has ended."""
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
-        return None if Path("/proc/self").exists() else birth_from_ps(pid)
-    state, *rest = status.rpartition(")")[2].split()
-    return None if state in "ZX" else rest[18]
-
-
-def birth_from_ps(pid: int) -> str | None:
-    """The same where there is no /proc."""
-    listing = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
-    return listing.stdout.strip() or None
 
 
 @contextmanager

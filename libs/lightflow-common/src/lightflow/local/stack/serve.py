@@ -13,11 +13,12 @@ from lightflow.config import Config
 from lightflow.local.stack import configuration, record
 from lightflow.local.stack.options import StackOptions
 from lightflow.local.stack.places import Places
-from lightflow.local.stack.processes import ProcessSpec
 from lightflow.local.stack.record import StackInfo
 from lightflow.local.stack.servers import server_specs
 from lightflow.local.stack.services import service_specs, targets
-from lightflow.local.stack.supervisor import Supervisor
+from lightflow.runtime.supervision.living import birth, is_alive
+from lightflow.runtime.supervision.processes import ProcessSpec
+from lightflow.runtime.supervision.supervisor import Supervisor
 
 Stages = tuple[tuple[ProcessSpec, ...], ...]
 
@@ -42,7 +43,7 @@ def serve(
 ) -> None:
     """Hold a stack together until SIGTERM or SIGINT; a second one, or SIGQUIT, hastens the end.
 
-    With a `lifeline`, the end of that descriptor's other side ends the stack too. Raises StackRunning, StackNotReady.
+    With a `lifeline`, the end of that descriptor's other side ends the stack too. Raises StackRunning, ProcessNotReady.
     """
     options.check()
     places = Places.of(Path(options.data_dir))
@@ -61,7 +62,7 @@ def end_leftovers(places: Places) -> None:
     """End what a supervisor that was killed left, where the kernel did not: with the lock held nobody else owns it."""
     before = record.read(places.state)
     for process in before.processes if before else ():
-        if process.pid is not None and record.is_alive(process.pid, process.born):
+        if process.pid is not None and is_alive(process.pid, process.born):
             with suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGKILL)
 
@@ -81,7 +82,7 @@ class _Host:
     def info(self) -> StackInfo:
         return StackInfo(
             pid=os.getpid(),
-            born=record.birth(os.getpid()),
+            born=birth(os.getpid()),
             state=self._state,
             data_dir=str(self._places.data_dir),
             target=self._targets[0],

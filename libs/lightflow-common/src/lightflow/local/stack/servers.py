@@ -2,7 +2,7 @@
 
 from lightflow.local.stack.binaries import Binary, find_mongod, find_redis
 from lightflow.local.stack.places import Places
-from lightflow.local.stack.processes import ProcessSpec, Ready
+from lightflow.runtime.supervision.processes import ProcessSpec, Ready
 
 CACHE_GIGABYTES = "0.25"
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from lightflow.local.stack.options import SERVICES, StackOptions
 from lightflow.local.stack.places import Places, replica_name
-from lightflow.local.stack.processes import ProcessSpec, Ready
+from lightflow.runtime.supervision.processes import ProcessSpec, Ready
 
 # What a service may need beyond its own grace to tell everybody that it is gone.
 GRACE_MARGIN = 5.0

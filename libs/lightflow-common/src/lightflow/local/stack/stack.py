@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any, Self
 
 from lightflow.core.errors import LightflowException
-from lightflow.local.stack.errors import StackNotReady, StackNotRunning, StackRunning
+from lightflow.local.stack.errors import StackNotRunning, StackRunning
 from lightflow.local.stack.options import StackOptions
 from lightflow.local.stack.places import Places
-from lightflow.local.stack.processes import open_log, tail
-from lightflow.local.stack.record import ProcessInfo, StackInfo, find, wait_unlocked
+from lightflow.local.stack.record import StackInfo, find, wait_unlocked
+from lightflow.runtime.supervision.errors import ProcessNotReady
+from lightflow.runtime.supervision.living import ProcessInfo
+from lightflow.runtime.supervision.processes import open_log, tail
 
 MODULE = "lightflow.local.stack"
 
@@ -45,7 +47,7 @@ class Stack:
     ) -> Self:
         """Bring a stack up and wait until it is ready.
 
-        Raises StackOptionInvalid, StackRunning, and StackNotReady with the end of the log of what does not come up.
+        Raises StackOptionInvalid, StackRunning, and ProcessNotReady with the end of the log of what does not come up.
         """
         options = StackOptions(str(data_dir), workflows, task_slots, replicas or {}, queues or {}, config)
         options.check()
@@ -124,5 +126,5 @@ def launch(
         answer = report.read()
     if not answer:
         log_file = places.log("supervisor")
-        return process, StackNotReady("supervisor", "ended", str(log_file), tail(log_file))
+        return process, ProcessNotReady("supervisor", "ended", str(log_file), tail(log_file))
     return process, pickle.loads(answer)  # noqa: S301 - from a process that was started right here

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Literal, Self
 
 from lightflow.local.stack import servers
-from lightflow.local.stack.errors import StackNotReady
 from lightflow.local.stack.places import Places
-from lightflow.local.stack.processes import ProcessSpec, answers, describe_exit, prepare, tail
+from lightflow.runtime.supervision.errors import ProcessNotReady
+from lightflow.runtime.supervision.processes import ProcessSpec, answers, describe_exit, prepare, tail
 
 Server = Literal["redis", "mongod"]
 START_LIMIT = 60.0
@@ -34,7 +34,7 @@ class Servers:
     @classmethod
     @contextmanager
     def temporary(cls) -> Iterator[Self]:
-        """Both servers in a folder that is gone afterwards; raises StackNotReady with the end of the log."""
+        """Both servers in a folder that is gone afterwards; raises ProcessNotReady with the end of the log."""
         folder = Path(tempfile.mkdtemp(prefix="lf-", dir="/tmp"))  # a path short enough for sockets
         places = Places(folder, folder / "sockets")
         places.create()
@@ -50,7 +50,7 @@ class Servers:
         """Start these servers, at once, and wait until they answer."""
         for name in names:
             launch = prepare(self._specs[name], os.environ)
-            with launch.options["stdout"]:
+            with launch.log:
                 self._running[name] = subprocess.Popen(launch.argv, **launch.options)
         for name in names:
             wait_ready(self._specs[name], self._running[name])
@@ -81,11 +81,13 @@ class Servers:
 
 
 def wait_ready(spec: ProcessSpec, process: subprocess.Popen[bytes]) -> None:
-    """Wait until a server answers; raises StackNotReady when it ends or takes too long."""
+    """Wait until a server answers; raises ProcessNotReady when it ends or takes too long."""
     deadline = time.monotonic() + START_LIMIT
     while not answers(spec):
         if (returncode := process.poll()) is not None:
-            raise StackNotReady(spec.name, describe_exit(returncode), str(spec.log), tail(spec.log))
+            raise ProcessNotReady(spec.name, describe_exit(returncode), str(spec.log or ""), tail(spec.log))
         if time.monotonic() > deadline:
-            raise StackNotReady(spec.name, f"did not answer in {START_LIMIT:g} s", str(spec.log), tail(spec.log))
+            raise ProcessNotReady(
+                spec.name, f"did not answer in {START_LIMIT:g} s", str(spec.log or ""), tail(spec.log)
+            )
         time.sleep(RETRY)  # a server that starts has nothing else to wait for

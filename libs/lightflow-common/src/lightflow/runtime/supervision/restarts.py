@@ -4,7 +4,7 @@ FIRST_DELAY = 0.5
 LONGEST_DELAY = 10.0
 # A process that has lived this long, in seconds, is as good as new.
 FORGIVEN_AFTER = 60.0
-# Deaths before it was ever ready after which a stack gives up starting.
+# Deaths before it was ever ready after which a start is given up.
 START_ATTEMPTS = 3
 
 

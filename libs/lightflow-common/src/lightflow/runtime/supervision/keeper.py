@@ -1,4 +1,4 @@
-"""Keeps one process of a stack alive: starts it, sees it ready, starts it again when it dies."""
+"""Keeps one process alive: starts it, sees it ready, starts it again when it dies."""
 
 import asyncio
 import os
@@ -6,10 +6,10 @@ import signal
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from lightflow.local.stack.errors import StackNotReady
-from lightflow.local.stack.processes import ProcessSpec, Ready, answers, describe_exit, prepare, tail
-from lightflow.local.stack.record import ProcessInfo, birth
-from lightflow.local.stack.restarts import deaths_after, delay_after, gives_up
+from lightflow.runtime.supervision.errors import ProcessNotReady
+from lightflow.runtime.supervision.living import ProcessInfo, birth
+from lightflow.runtime.supervision.processes import ProcessSpec, Ready, answers, describe_exit, prepare, tail
+from lightflow.runtime.supervision.restarts import deaths_after, delay_after, gives_up
 
 RETRY = 0.01
 # What is left of a grace, in seconds, once there is a hurry.
@@ -37,12 +37,12 @@ class Keeper:
         return ProcessInfo(self.spec.service, self.spec.name, pid, self._state, max(0, self._starts - 1), born)
 
     async def keep(self) -> None:
-        """Run until `end`; raises StackNotReady for a process that never comes up."""
+        """Run until `end`, or the process ends for good; raises ProcessNotReady for one that never comes up."""
         deaths, loop = 0, asyncio.get_running_loop()
         while not self._stopping.is_set():
             born = loop.time()
             returncode = await self._live()
-            if self._stopping.is_set():
+            if self._stopping.is_set() or (returncode == 0 and self.spec.may_end):
                 break
             deaths = deaths_after(deaths, loop.time() - born)
             if gives_up(deaths, self.ready.is_set()):
@@ -64,16 +64,16 @@ class Keeper:
         self._signal(signal.SIGKILL)
         await asyncio.wait({keeping})
 
-    def not_ready(self, reason: str) -> StackNotReady:
+    def not_ready(self, reason: str) -> ProcessNotReady:
         """The error that shows why the process is not there."""
-        return StackNotReady(self.spec.name, reason, str(self.spec.log), tail(self.spec.log))
+        return ProcessNotReady(self.spec.name, reason, str(self.spec.log or ""), tail(self.spec.log))
 
     async def _live(self) -> int:
         """One life of the process; gives its return code."""
         reader, writer = os.pipe() if self.spec.ready is Ready.DESCRIPTOR else (None, None)
         launch = prepare(self.spec, self._inherited, writer)
         try:
-            with launch.options["stdout"]:
+            with launch.log:
                 self._process = await asyncio.create_subprocess_exec(*launch.argv, **launch.options)
         finally:
             if writer is not None:

@@ -8,14 +8,15 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from lightflow.local.stack.errors import StackNotReady
-from lightflow.local.stack.processes import ProcessSpec, Ready
-from lightflow.local.stack.record import ProcessInfo
-from lightflow.local.stack.supervisor import Supervisor
+from lightflow.runtime.supervision.errors import ProcessNotReady
+from lightflow.runtime.supervision.living import ProcessInfo
+from lightflow.runtime.supervision.processes import ProcessSpec, Ready
+from lightflow.runtime.supervision.supervisor import Supervisor
 
 TELL = "echo > /dev/fd/$LIGHTFLOW_READY_FD"
 SERVES = f"{TELL}; exec sleep 1000"
@@ -82,7 +83,7 @@ async def test_a_process_that_never_comes_up_ends_the_start_and_shows_its_log(tm
     news = News()
     fine = shell(tmp_path, SERVES, "fine")
     supervisor = Supervisor([[shell(tmp_path, "echo no such colour; exit 3"), fine]], os.environ, news.changed.set)
-    with pytest.raises(StackNotReady, match=r"(?s)small ended with exit code 3.*no such colour"):
+    with pytest.raises(ProcessNotReady, match=r"(?s)small ended with exit code 3.*no such colour"):
         await asyncio.wait_for(supervisor.run(news.ready.set), 20)
     assert {process.pid for process in supervisor.processes} == {None}
 
@@ -122,12 +123,30 @@ async def test_a_stop_while_starting_leaves_nothing(tmp_path: Path) -> None:
     assert only(supervisor).pid is None
 
 
+async def test_a_process_that_may_end_takes_the_others_with_it(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    ends = replace(shell(tmp_path, f"{TELL}; read line < {gate}", "ends"), may_end=True)
+    async with supervised((ends, shell(tmp_path, SERVES, "serves"))) as (supervisor, news):
+        await asyncio.wait_for(news.ready.wait(), 20)
+        await asyncio.to_thread(gate.write_text, "go\n")
+        await news.until(lambda: [process.state for process in supervisor.processes] == ["stopped"] * 2)
+
+
+async def test_a_process_without_a_log_writes_where_its_supervisor_does(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async with supervised((replace(shell(tmp_path, f"echo hello; {SERVES}"), log=None),)) as (_, news):
+        await asyncio.wait_for(news.ready.wait(), 20)
+    assert capfd.readouterr().out == "hello\n"
+
+
 def test_processes_die_with_a_supervisor_that_is_killed(tmp_path: Path) -> None:
     program = f"""
 import asyncio, os
 from pathlib import Path
-from lightflow.local.stack.processes import ProcessSpec, Ready
-from lightflow.local.stack.supervisor import Supervisor
+from lightflow.runtime.supervision.processes import ProcessSpec, Ready
+from lightflow.runtime.supervision.supervisor import Supervisor
 spec = ProcessSpec("small", "small", ("/bin/sh", "-c", {SERVES!r}), Path({str(tmp_path)!r}) / "log", Ready.DESCRIPTOR)
 supervisor = Supervisor([[spec]], os.environ, lambda: None)
 asyncio.run(supervisor.run(lambda: print(supervisor.processes[0].pid, flush=True)))

@@ -1,12 +1,12 @@
-"""Keeps the processes of a stack alive together: all start at once, and they end stage by stage."""
+"""Keeps processes alive together: all start at once, and they end stage by stage."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from lightflow.local.stack.keeper import Keeper
-from lightflow.local.stack.processes import ProcessSpec
-from lightflow.local.stack.record import ProcessInfo
+from lightflow.runtime.supervision.keeper import Keeper
+from lightflow.runtime.supervision.living import ProcessInfo
+from lightflow.runtime.supervision.processes import ProcessSpec
 
 START_LIMIT = 60.0
 
@@ -31,14 +31,17 @@ class Supervisor:
         return tuple(keeper.info for stage in reversed(self._stages) for keeper in stage)
 
     async def run(self, on_ready: Callable[[], None]) -> None:
-        """Run until told to stop; raises StackNotReady when the stack does not come up. Nothing is left in any case."""
+        """Run until told to stop or one ends for good; raises ProcessNotReady when they do not come up.
+
+        Nothing is left in any case.
+        """
         keepers = [keeper for stage in self._stages for keeper in stage]
         self._tasks = {keeper: asyncio.create_task(keeper.keep()) for keeper in keepers}
         stopped = asyncio.create_task(self.stop.wait())
         started = asyncio.create_task(self._all_ready(keepers))
         try:
             await self._first_of({stopped, started}, START_LIMIT)
-            if not started.done() and not stopped.done():
+            if not any(task.done() for task in (started, stopped, *self._tasks.values())):
                 late = next(keeper for keeper in keepers if not keeper.ready.is_set())
                 raise late.not_ready(f"was not ready in {START_LIMIT:g} s")
             if started.done():

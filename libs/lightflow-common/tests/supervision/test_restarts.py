@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightflow.local.stack.restarts import (
+from lightflow.runtime.supervision.restarts import (
     FORGIVEN_AFTER,
     LONGEST_DELAY,
     START_ATTEMPTS,

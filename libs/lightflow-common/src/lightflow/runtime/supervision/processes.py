@@ -1,4 +1,4 @@
-"""A process of the stack as data, and what it takes to start one and to see that it is ready."""
+"""A supervised process as data, and what it takes to start one and to see that it is ready."""
 
 import os
 import signal
@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -28,42 +28,48 @@ class Ready(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ProcessSpec:
-    """What to run. `environment` is added to the inherited one; `grace` is how long it may take to end, in seconds."""
+    """What to run. `environment` is added to the inherited one; `grace` is how long it may take to end, in seconds.
+
+    Without a `log` it writes where its supervisor does. One that `may_end` is not started again after exit code 0.
+    """
 
     name: str
     service: str
     argv: tuple[str, ...]
-    log: Path
+    log: Path | None
     ready: Ready
     socket: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     grace: float = 10.0
+    may_end: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What subprocess needs: the command and its keyword arguments."""
+    """What subprocess needs: the command and its keyword arguments; `log` is to be closed once it has started."""
 
     argv: tuple[str, ...]
     options: dict[str, Any]
+    log: AbstractContextManager[Any]
 
 
 def prepare(spec: ProcessSpec, inherited: Mapping[str, str], ready_fd: int | None = None) -> Launch:
-    """Clear what an earlier life of the process left and say how to start it; the caller closes `options["stdout"]`."""
+    """Clear what an earlier life of the process left and say how to start it."""
     if spec.socket is not None:
         spec.socket.unlink(missing_ok=True)
     environment = {**inherited, **spec.environment}
     if ready_fd is not None:
         environment[READY_FD] = str(ready_fd)
+    log = open_log(spec.log) if spec.log is not None else nullcontext()
     options = {
         "env": environment,
         "stdin": subprocess.DEVNULL,
-        "stdout": open_log(spec.log),
-        "stderr": subprocess.STDOUT,
+        "stdout": log if spec.log is not None else None,
+        "stderr": subprocess.STDOUT if spec.log is not None else None,
         "pass_fds": () if ready_fd is None else (ready_fd,),
         "start_new_session": True,  # Ctrl-C in a terminal reaches the supervisor alone, which stops the others in order
     }
-    return Launch((sys.executable, "-I", "-S", str(BOUND), str(os.getpid()), *spec.argv), options)
+    return Launch((sys.executable, "-I", "-S", str(BOUND), str(os.getpid()), *spec.argv), options, log)
 
 
 def open_log(path: Path) -> Any:
@@ -73,9 +79,9 @@ def open_log(path: Path) -> Any:
     return path.open("ab", buffering=0)
 
 
-def tail(path: Path) -> str:
-    """The last lines of a log."""
-    if not path.exists():
+def tail(path: Path | None) -> str:
+    """The last lines of a log, if there is one."""
+    if path is None or not path.exists():
         return ""
     with path.open("rb") as log:
         log.seek(max(0, path.stat().st_size - LOG_TAIL))
