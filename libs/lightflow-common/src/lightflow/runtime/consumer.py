@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from celery import Celery, bootsteps
+from celery.exceptions import WorkerShutdown
 from celery.worker import WorkController
-from celery.worker import state as celery_state
 from kombu.entity import Queue
 
 from lightflow.core.states import Service
@@ -54,7 +54,7 @@ class Generation:
         app.steps["consumer"].add(Gate)
         app.conf.task_queues = [Queue(name, routing_key=name) for name in names]  # type: ignore[no-untyped-call]  # kombu is untyped
         app.conf.task_default_queue = names[0]
-        app.task(name=HINT)(take)
+        app.task(name=HINT, shared=False)(take)
         worker = WorkController(
             app=app,
             pool_cls="solo",
@@ -64,7 +64,12 @@ class Generation:
             without_heartbeat=True,
             hostname=f"hints@{os.getpid()}",
         )
-        threading.Thread(target=worker.start, name="hint-consumer", daemon=True).start()
+        threading.Thread(target=self._work, args=(app, worker), name="hint-consumer", daemon=True).start()
+
+    @staticmethod
+    def _work(app: Celery, worker: WorkController) -> None:
+        app.set_current()  # Celery looks its tasks up in the current application of the thread
+        worker.start()
 
     def wants(self) -> bool:
         return not self.retired and self._wants()
@@ -75,9 +80,10 @@ class Generation:
         except BlockingIOError:
             logger.debug("the consumer has not yet noticed earlier wake-ups")
 
-    @staticmethod
-    def woken(descriptor: int) -> None:
+    def woken(self, descriptor: int) -> None:
         os.read(descriptor, 4096)
+        if self.retired:
+            raise WorkerShutdown(0)
 
 
 class HintConsumer:
@@ -118,7 +124,6 @@ class HintConsumer:
     def stop(self) -> None:
         """Take nothing more, for good."""
         self.is_open = False
-        celery_state.should_stop = 0
         self._retire()
 
     def _retire(self) -> None:

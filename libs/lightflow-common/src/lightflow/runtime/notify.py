@@ -46,7 +46,13 @@ def signal_url(config: Config) -> str:
 
 def connect_redis(config: Config) -> Redis:
     """A client for notifications and for questions about queues; its errors surface at once."""
-    return Redis.from_url(signal_url(config), socket_connect_timeout=5, health_check_interval=30, decode_responses=True)
+    return Redis.from_url(
+        signal_url(config),
+        socket_connect_timeout=5,
+        health_check_interval=30,
+        decode_responses=True,
+        encoding_errors="replace",  # what is no text was sent by nobody here, and must not end the reading
+    )
 
 
 class Subscription:
@@ -157,8 +163,9 @@ class Notifier:
 def _parse(message: dict[str, Any]) -> Look | None:
     try:
         body = json.loads(message["data"])
-        kind = body.pop("kind")
-        return Look(str(kind), {key: str(value) for key, value in body.items()})
-    except (ValueError, KeyError, AttributeError) as error:
-        logger.warning("a notification that nobody here could have sent was dropped: %s", error)
-        return None
+    except ValueError:
+        body = None
+    if isinstance(body, dict) and "kind" in body:
+        return Look(str(body.pop("kind")), {key: str(value) for key, value in body.items()})
+    logger.warning("a notification that nobody here could have sent was dropped: %.100r", message["data"])
+    return None
