@@ -4,9 +4,10 @@ import pytest
 from bson.binary import Binary
 
 from lightflow.control.v1 import control_pb2 as pb
+from lightflow.core import joins
 from lightflow.core.errors import InvalidRequest, JoinImpossible, WorkflowImportError, WorkflowUnknown
 from lightflow.runtime.notify import Look
-from lightflow_scheduler import arguments, checks, events, joins, messages, paging, values
+from lightflow_scheduler import arguments, checks, events, messages, paging, values
 from lightflow_scheduler.loading import error_of
 from lightflow_scheduler.tasks import named, waits_for
 from lightflow_scheduler.waiting import concerns

@@ -7,11 +7,11 @@ from typing import Any
 from pymongo import ReturnDocument
 
 from lightflow.control.v1 import control_pb2 as pb
-from lightflow.core import ids
+from lightflow.core import ids, joins
 from lightflow.core.errors import InvalidRequest, RunUnknown
 from lightflow.core.states import FINAL, Reason, Service, State
 from lightflow.runtime.mongo import NOW, Document
-from lightflow_scheduler import checks, joins
+from lightflow_scheduler import checks
 from lightflow_scheduler.collaborators import Collaborators
 from lightflow_scheduler.runs import Runs
 from lightflow_scheduler.waiting import soon

@@ -1,4 +1,4 @@
-"""Who waits for whom in a run: pure."""
+"""Who waits for whom in a run."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
