@@ -1,6 +1,7 @@
 """One attempt of a task: its callbacks, its run, and what they mean."""
 
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -32,11 +33,18 @@ class _Ended:
 
 
 def run_attempt(
-    task: BaseTask, data: MultiTaskData, store: DataStoreDocument, signal: TaskSignal, context: TaskContext
+    task: BaseTask,
+    data: MultiTaskData,
+    store: DataStoreDocument,
+    signal: TaskSignal,
+    context: TaskContext,
+    *,
+    tell: Callable[[BaseException], object] | None = None,
 ) -> tuple[Outcome, TaskData | None]:
     """Run callback_init, run and callback_finally; the outcome, and the output of one that succeeded or stopped.
 
-    Nothing that user code raises leaves this function. A timeout is the caller's to raise.
+    Nothing that user code raises leaves this function; `tell` is given what an attempt aborted or failed with.
+    A timeout is the caller's to raise.
     """
     surroundings = (data, store, signal, context)
     ended = _run(task, surroundings)
@@ -46,9 +54,13 @@ def run_attempt(
         except BaseException as error:
             ended = _graver(ended, _raised(error))
     try:
-        return _settle(task, data, ended)
+        settled = _settle(task, data, ended)
     except BaseException as error:  # merging runs the users' own dicts
-        return _settle(task, data, _raised(error))
+        ended = _raised(error)
+        settled = _settle(task, data, ended)
+    if tell is not None and ended.error is not None and ended.status in (TaskStatus.Aborted, TaskStatus.Error):
+        tell(ended.error)
+    return settled
 
 
 _Surroundings = tuple[MultiTaskData, DataStoreDocument, TaskSignal, TaskContext]
