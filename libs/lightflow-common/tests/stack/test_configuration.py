@@ -5,9 +5,10 @@ import pytest
 
 from lightflow.config import Config
 from lightflow.core.errors import ConfigLoadError
-from lightflow.local.stack.configuration import inherited, make_signing_key, merge, read_own, write
+from lightflow.local.stack.configuration import make_signing_key, merge, read_own, write
 from lightflow.local.stack.options import StackOptions
 from lightflow.local.stack.places import Places
+from lightflow.runtime.services import inherited
 
 PLAIN = StackOptions("data")
 

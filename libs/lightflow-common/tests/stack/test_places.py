@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from lightflow.local.stack.errors import FolderUnsafe
 from lightflow.local.stack.places import Places, make_private, sockets_folder
+from lightflow.runtime.folders import FolderUnsafe
 
 
 @pytest.fixture

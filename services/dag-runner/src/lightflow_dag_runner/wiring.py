@@ -63,7 +63,7 @@ async def serve(config: Config, stop: asyncio.Event) -> None:
     consumer.start()
     consumer.open()
     notify_ready()
-    await serve_until(stop, sweep.run(), membership.keep())
+    await serve_until(stop, sweep.run(), membership.keep(), membership.until_told(notifier))
     consumer.stop()
     await looks.close()
     hints.close()

@@ -12,6 +12,7 @@ from lightflow.core.outcomes import Ending, ErrorInfo, Outcome
 from lightflow.core.states import Reason, Service, State
 from lightflow.runtime import attempts
 from lightflow.runtime.hints import Hints
+from lightflow.runtime.loglines import Writer
 from lightflow.runtime.logs import LogWriter
 from lightflow.runtime.mongo import Database, Document
 from lightflow.runtime.notify import Notifier
@@ -19,11 +20,12 @@ from lightflow.runtime.payloads import Payloads
 from lightflow.runtime.process import UNREACHABLE
 from lightflow_task_worker.aftermath import Aftermath, Ended
 from lightflow_task_worker.calls import Calling, TaskCalls
+from lightflow_task_worker.echo import Echo, Terminal
 from lightflow_task_worker.ending import End, end_of
 from lightflow_task_worker.inputs import Inputs
 from lightflow_task_worker.pool import Pool
 from lightflow_task_worker.settings import Settings
-from lightflow_task_worker.slot import Input, Job, Result, Slot
+from lightflow_task_worker.slot import Input, Job, Output, Result, Slot
 from lightflow_task_worker.store import Circumstances, StopFacts, Store
 from lightflow_task_worker.versions import Version, Versions
 
@@ -47,6 +49,7 @@ class Tools:
     hints: Hints
     notifier: Notifier
     calling: Calling
+    terminal: Terminal | None = None
     held: dict[str, "Attempt"] = field(default_factory=dict)
     aftermath: Aftermath = field(default_factory=Aftermath)
 
@@ -127,9 +130,12 @@ class Attempt:
             attempt=self.number,
             limit=tools.settings.engine.log_limit,
         )
+        echo = None
+        if tools.terminal is not None:
+            echo = Echo(tools.terminal, Writer(self.task["dag"], self.task["task"], self.number))
         try:
             job = await self._job(version, dag, circumstances)
-            result = await self._in_slot(job, log)
+            result = await self._in_slot(job, log.write if echo is None else _both(log.write, echo.write))
         except LightflowException as error:
             result = Result(Outcome(Ending.ERROR, ErrorInfo(type(error).__name__, str(error)), retryable=False))
         for name in dag.strangers(self.task["index"], result.outcome.limit):
@@ -137,17 +143,19 @@ class Attempt:
                 f"Warning: the limit names {name!r}, which is no successor of this task; it is ignored\n".encode()
             )
         await log.close()
+        if echo is not None:
+            echo.close()
         if self.returned and result.outcome.ending is Ending.KILLED:
             return Result(Outcome(Ending.RETURNED))
         return result
 
-    async def _in_slot(self, job: Job, log: LogWriter) -> Result:
+    async def _in_slot(self, job: Job, output: Output) -> Result:
         pool = self.tools.pool
         slot = await pool.slot_for(job.version)
         try:
             if self.superseded or self.returned:
                 return Result(Outcome(Ending.RETURNED))
-            running = asyncio.create_task(slot.run(job, TaskCalls(self, self.tools.calling), log.write))
+            running = asyncio.create_task(slot.run(job, TaskCalls(self, self.tools.calling), output))
             await asyncio.sleep(0)  # the slot begins, so that what it is told from here on reaches the attempt
             self._slot = slot
             if self.stopping is not None:
@@ -242,3 +250,11 @@ class Attempt:
                     raise
                 logger.warning("waiting to record %s: %s", self.id, str(error).splitlines()[0])
                 await asyncio.sleep(PAUSE)
+
+
+def _both(one: Output, other: Output) -> Output:
+    def write(piece: bytes) -> None:
+        one(piece)
+        other(piece)
+
+    return write

@@ -14,10 +14,11 @@ _STARTS = 3
 @dataclass(frozen=True, slots=True)
 class ChildSettings:
     """`marker` is in the environment of all that the worker starts (leftovers.py); `grace` are the seconds that an
-    attempt has after its timeout was raised in it."""
+    attempt has after its timeout was raised in it, `max_attempts` those that a child runs before another takes over."""
 
     marker: str
     grace: float = 5.0
+    max_attempts: int | None = None
 
 
 class Guards:

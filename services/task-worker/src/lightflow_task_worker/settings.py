@@ -1,5 +1,6 @@
 """What a task worker is configured with."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,6 +8,9 @@ from lightflow.config import Config
 from lightflow.core.states import Service
 from lightflow.queue.const import DefaultJobQueueName
 from lightflow.runtime.settings import EngineSettings, queues_of
+
+ECHO = "LIGHTFLOW_ECHO"
+"""Environment variable: when set, what tasks write appears on the worker's own output too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +22,8 @@ class Settings:
     queues: tuple[str, ...]
     workflows: tuple[Path, ...]
     libraries: tuple[Path, ...]
+    attempts_per_child: int | None = None
+    echo: bool = False
 
     @classmethod
     def from_config(cls, config: Config) -> "Settings":
@@ -28,6 +34,8 @@ class Settings:
             queues_of(DefaultJobQueueName.Task),
             tuple(map(Path, config.workflows)),
             tuple(map(Path, config.libraries)),
+            config.celery.get("worker_max_tasks_per_child"),
+            bool(os.environ.get(ECHO)),
         )
 
     @property

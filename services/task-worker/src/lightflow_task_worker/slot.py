@@ -35,6 +35,7 @@ class Slot:
         self._stop = StopFlag()
         self._child: ChildProcess | None = None
         self._shard = b""
+        self._attempts = 0  # of the child
         self._killed = False
         self._busy = self._closed = False
         self.version: str | None = None
@@ -108,7 +109,8 @@ class Slot:
             if deadline is not None:
                 deadline.cancel()
         child.drain()
-        if header["retire"]:
+        self._attempts += 1
+        if header["retire"] or self._attempts == self._guards.settings.max_attempts:
             await self._end_child()
         return Result(outcome_from_json(header["result"]), bytes(parts[0]) if parts else None)
 
@@ -133,7 +135,7 @@ class Slot:
                 break
             except GuardianGoneError:
                 self._guard = await self._guards.guard()
-        self._child, self.version, self._shard = child, version, b""
+        self._child, self.version, self._shard, self._attempts = child, version, b"", 0
         return child
 
     async def _end_child(self) -> str:

@@ -27,6 +27,7 @@ from lightflow.runtime.takeback import TakeBack
 from lightflow_task_worker import jobs
 from lightflow_task_worker.attempt import Tools
 from lightflow_task_worker.calls import Calling
+from lightflow_task_worker.echo import Terminal
 from lightflow_task_worker.inputs import Inputs
 from lightflow_task_worker.lease import Lease
 from lightflow_task_worker.leftovers import marker
@@ -67,15 +68,20 @@ async def serve(config: Config, stop: asyncio.Event) -> None:
         await succeed(db, member, identity, take_back)
 
         mark = marker(identity, member.incarnation)
-        slots = Slots(ChildSettings(mark))
+        slots = Slots(ChildSettings(mark, max_attempts=settings.attempts_per_child))
         waiting = Waiting(settings.waiting_cap, engine.join_cap)
         store = Store(db, member)
         pool = Pool(slots, engine.slots, lambda: worker.changed())
         closing.push_async_callback(pool.close)
+        terminal = Terminal() if settings.echo else None
+        if terminal is not None:
+            closing.callback(terminal.close)
         calling = Calling(data, control, pool, waiting, lambda: lease.is_good)
         cache = _cache_folder(settings, identity)
         versions = Versions(db, payloads, cache)
-        tools = Tools(db, settings, store, versions, payloads, Inputs(payloads), pool, hints, notifier, calling)
+        tools = Tools(
+            db, settings, store, versions, payloads, Inputs(payloads), pool, hints, notifier, calling, terminal
+        )
         worker = TaskWorker(tools, waiting, settings.queues)
         lease = Lease(membership, store, settings, take_back, tools.held, pool.process_pids)
         consumer = worker.consumer = jobs.consumer(config, settings, worker.hinted)
@@ -95,6 +101,7 @@ async def serve(config: Config, stop: asyncio.Event) -> None:
             loader.serve(),
             _pass_on_stops(notifier, lease),
             watch.keep(engine.sweep_interval),
+            membership.until_told(notifier),
         )
         await serve_until(stop, *work, finish=lambda: worker.drain(engine.shutdown_grace))
         consumer.stop()

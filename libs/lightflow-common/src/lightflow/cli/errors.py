@@ -105,6 +105,8 @@ def _code_of(error: Exception) -> ExitCode:
         known.TaskUnknown,
         known.TaskAmbiguous,
         known.WorkerUnknown,
+        known.WorkerArgumentInvalid,
+        known.WorkerNameTaken,
         StackOptionInvalid,
     )
     no_system = (known.NoControlService, known.NoWorkerAvailable, known.ServiceUnavailable, known.StackError)

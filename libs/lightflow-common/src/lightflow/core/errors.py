@@ -452,6 +452,23 @@ class WorkerUnknown(LightflowException):
 
 
 @with_fields
+class WorkerArgumentInvalid(LightflowException):
+    """An argument that a worker cannot be started with."""
+
+    argument: str
+    reason: str = "of Celery's it takes -c/--concurrency, -l/--loglevel, -n, --max-tasks-per-child and --autoscale"
+    template = "A worker cannot be started with {self.argument!r}: {self.reason}"
+
+
+@with_fields
+class WorkerNameTaken(LightflowException):
+    """A living worker on this machine has that name already."""
+
+    name: str
+    template = "A worker {self.name!r} runs on this machine already; give this one another name with -n"
+
+
+@with_fields
 class ServiceUnavailable(LightflowException):
     """MongoDB, redis or a service does not answer."""
 

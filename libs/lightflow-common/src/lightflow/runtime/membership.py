@@ -17,6 +17,7 @@ from pymongo.errors import DuplicateKeyError, PyMongoError
 from lightflow.core.ids import new_id
 from lightflow.core.states import Service
 from lightflow.runtime.mongo import SCHEMA, Database
+from lightflow.runtime.notify import Notifier
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -81,6 +82,7 @@ class Membership:
         self._workers = db["workers"]
         self._interval = interval
         self._renewed = 0.0
+        self._told = asyncio.Event()
 
     async def enter(self) -> None:
         """Appear in the list."""
@@ -105,11 +107,20 @@ class Membership:
         )
         if document is not None:
             self._renewed = asyncio.get_running_loop().time()
+            self._see(document)
         return document
 
     def since_renewal(self) -> float:
         """Seconds since this lease was last proven."""
         return asyncio.get_running_loop().time() - self._renewed
+
+    async def until_told(self, notifier: Notifier) -> None:
+        """Return once somebody has asked this worker to stop; also without redis, at the next renewal."""
+        looking = asyncio.create_task(self._look(notifier))
+        try:
+            await self._told.wait()
+        finally:
+            looking.cancel()
 
     async def keep(self) -> None:
         """Renew for ever, for members that hold nothing: one that was declared dead enters again."""
@@ -121,3 +132,16 @@ class Membership:
                     await self.enter()
             except PyMongoError as error:
                 logger.warning("the lease was not renewed: %s", error)
+
+    async def _look(self, notifier: Notifier) -> None:
+        async with notifier.subscribe("worker") as looks:
+            async for look in looks:
+                if look.ids.get("worker") == self.member.incarnation:
+                    try:
+                        self._see(await self._workers.find_one({"_id": self.member.incarnation}, {"stop": 1}))
+                    except PyMongoError as error:
+                        logger.warning("whether to stop is seen at the next renewal: %s", error)
+
+    def _see(self, document: dict[str, Any] | None) -> None:
+        if document is not None and document.get("stop"):
+            self._told.set()

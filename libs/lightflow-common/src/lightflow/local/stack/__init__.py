@@ -3,13 +3,11 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lightflow.local.stack.options import SERVICES
     from lightflow.local.stack.record import StackInfo, find
     from lightflow.local.stack.stack import Stack, stop
     from lightflow.local.stack.temporary import Servers
 
 _HOMES = {
-    "SERVICES": "options",
     "Servers": "temporary",
     "Stack": "stack",
     "StackInfo": "record",
@@ -17,7 +15,7 @@ _HOMES = {
     "stop": "stack",
 }
 
-__all__ = ["SERVICES", "Servers", "Stack", "StackInfo", "find", "stop"]
+__all__ = ["Servers", "Stack", "StackInfo", "find", "stop"]
 
 
 def __getattr__(name: str) -> Any:

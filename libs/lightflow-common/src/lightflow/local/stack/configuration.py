@@ -2,7 +2,6 @@
 
 import os
 import secrets
-from collections.abc import Mapping
 from pathlib import Path
 
 import lightflow
@@ -77,19 +76,3 @@ def make_signing_key(path: Path) -> None:
     with os.fdopen(descriptor, "w") as file:
         file.write(secrets.token_hex(32))
     unfinished.replace(path)
-
-
-# What is either in the stack's configuration by now or says something about another system.
-SETTLED = tuple(
-    f"LIGHTFLOW_{name}"
-    for name in (
-        *(f"{section.upper()}_" for section in settings.SECTIONS),
-        *(folders.upper() for folders in settings.FOLDERS),
-        *("BROKER_URL", "CONFIG", "DATA_DIR", "QUEUES", "READY_FD", "TARGET"),
-    )
-)
-
-
-def inherited(environment: Mapping[str, str]) -> dict[str, str]:
-    """What the stack's processes keep of the environment that it was started in."""
-    return {name: value for name, value in environment.items() if not name.startswith(SETTLED)}

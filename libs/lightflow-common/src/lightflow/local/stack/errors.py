@@ -53,13 +53,3 @@ class StackNotRunning(StackError):
 
     data_dir: str
     template = "No stack is running in {self.data_dir}; `lightflowctl up` starts one"
-
-
-@dataclass(eq=False, repr=False)
-class FolderUnsafe(StackError):
-    """The folder of the sockets belongs to somebody else."""
-
-    folder: str
-    template = (
-        "{self.folder} is not a private folder of yours; remove it, or set TMPDIR to a folder that only you can write"
-    )

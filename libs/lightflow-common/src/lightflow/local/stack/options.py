@@ -7,9 +7,7 @@ from typing import Any, Self
 
 from lightflow.core.nearest import hint
 from lightflow.local.stack.errors import StackOptionInvalid
-
-# Each service with the queue it serves unless told otherwise.
-SERVICES: Mapping[str, str] = {"scheduler": "workflow", "dag-runner": "dag", "task-worker": "task"}
+from lightflow.runtime.services import SERVICES
 
 
 @dataclass(frozen=True, slots=True)

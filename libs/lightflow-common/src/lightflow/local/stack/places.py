@@ -2,12 +2,11 @@
 
 import hashlib
 import os
-import stat
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from lightflow.local.stack.errors import FolderUnsafe
+from lightflow.runtime.folders import make_private
 
 # A socket's path may have about 107 bytes; the longest name in the folder takes some 20 of them.
 LONGEST_FOLDER = 80
@@ -98,11 +97,3 @@ def sockets_folder(data_dir: Path, temporary: Path, user: int) -> Path:
     digest = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:12]
     folder = temporary / f"lf-{user}-{digest}"
     return folder if len(os.fsencode(folder)) <= LONGEST_FOLDER else Path("/tmp") / folder.name  # noqa: S108
-
-
-def make_private(folder: Path) -> None:
-    """Make a folder that only we can enter; raises FolderUnsafe when it exists and is not so."""
-    folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
-        raise FolderUnsafe(str(folder))

@@ -16,6 +16,7 @@ from lightflow.local.stack.places import Places
 from lightflow.local.stack.record import StackInfo
 from lightflow.local.stack.servers import server_specs
 from lightflow.local.stack.services import service_specs, targets
+from lightflow.runtime.services import inherited
 from lightflow.runtime.supervision.living import birth, is_alive
 from lightflow.runtime.supervision.processes import ProcessSpec
 from lightflow.runtime.supervision.supervisor import Supervisor
@@ -76,7 +77,7 @@ class _Host:
         self._targets = targets(places, options)
         self._state = "starting"
         self._started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        self._supervisor = Supervisor(stages, configuration.inherited(os.environ), self._write)
+        self._supervisor = Supervisor(stages, inherited(os.environ), self._write)
 
     @property
     def info(self) -> StackInfo:

@@ -1,14 +1,11 @@
 """The command lines of the three services, replica by replica."""
 
-import sys
 from collections.abc import Iterator
 
-from lightflow.local.stack.options import SERVICES, StackOptions
+from lightflow.local.stack.options import StackOptions
 from lightflow.local.stack.places import Places, replica_name
+from lightflow.runtime.services import GRACE_MARGIN, SERVICES, command
 from lightflow.runtime.supervision.processes import ProcessSpec, Ready
-
-# What a service may need beyond its own grace to tell everybody that it is gone.
-GRACE_MARGIN = 5.0
 
 
 def service_specs(places: Places, options: StackOptions, grace: float) -> tuple[ProcessSpec, ...]:
@@ -23,8 +20,7 @@ def service_spec(places: Places, options: StackOptions, service: str, replica: i
     return ProcessSpec(
         name=name,
         service=service,
-        # -P: the folder that a person happens to be in must not shadow what a service imports
-        argv=(sys.executable, "-P", "-m", f"lightflow_{service.replace('-', '_')}"),
+        argv=command(service),
         log=places.log(name),
         ready=Ready.DESCRIPTOR,
         socket=places.control_socket(replica) if service == "scheduler" else None,
