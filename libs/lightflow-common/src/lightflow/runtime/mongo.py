@@ -62,18 +62,32 @@ RECORD_INDEXES: Indexes = {
     "dag_runs": [
         IndexModel([("run", ASCENDING), ("name", ASCENDING)]),
         IndexModel([("dirty", ASCENDING)], partialFilterExpression={"dirty": {"$exists": True}}),
-        IndexModel([("run", ASCENDING)], name="marked", partialFilterExpression={"marked": True}),
+        IndexModel(
+            [("marked", ASCENDING), ("run", ASCENDING)],
+            name="marked_by_run",
+            partialFilterExpression={"marked": True},
+        ),
     ],
+    # What a look or a worker asks of one DAG run or queue, the sweep asks of all: what is common comes first.
     "task_runs": [
         # What changed in this DAG run?
-        IndexModel([("dag_run", ASCENDING)], name="marked", partialFilterExpression={"marked": True}),
+        IndexModel(
+            [("marked", ASCENDING), ("dag_run", ASCENDING)],
+            name="marked_by_dag_run",
+            partialFilterExpression={"marked": True},
+        ),
         # What may I claim?
         IndexModel(
-            [("queue", ASCENDING), ("python", ASCENDING), ("ready_at", ASCENDING)],
-            name="claimable",
+            [("state", ASCENDING), ("queue", ASCENDING), ("python", ASCENDING), ("ready_at", ASCENDING)],
+            name="queued",
             partialFilterExpression={"state": "queued"},
         ),
-        IndexModel([("holder", ASCENDING)], partialFilterExpression={"state": "running"}),
+        # What does this worker hold?
+        IndexModel(
+            [("state", ASCENDING), ("holder", ASCENDING)],
+            name="held",
+            partialFilterExpression={"state": "running"},
+        ),
         # Is anything of this DAG run open?
         IndexModel([("dag_run", ASCENDING), ("state", ASCENDING)]),
         IndexModel([("run", ASCENDING), ("changed_at", ASCENDING)]),
