@@ -1,5 +1,6 @@
 """The configuration: a YAML file over the defaults, the environment over both."""
 
+import logging
 import os
 from collections.abc import Mapping
 from functools import lru_cache
@@ -9,7 +10,6 @@ from typing import Any, ClassVar, Self
 from lightflow.core import settings
 from lightflow.core.errors import ConfigLoadError, ConfigNotDefinedError
 from lightflow.core.settings import Settings
-from lightflow.logger import get_logger
 
 LIGHTFLOW_CONFIG_ENV = "LIGHTFLOW_CONFIG"
 LIGHTFLOW_CONFIG_NAME = "lightflow.cfg"
@@ -18,7 +18,7 @@ default_config: str = (Path(__file__).parent / LIGHTFLOW_CONFIG_NAME).read_text(
 """The default configuration, as commented YAML."""
 
 _noted: set[str] = set()
-_logger = get_logger(__name__)
+_logger = logging.getLogger(__name__)
 
 
 class Config:
