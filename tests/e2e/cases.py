@@ -12,7 +12,7 @@ SUCCEEDED, SKIPPED, STOPPED, ABORTED, FAILED = "succeeded", "skipped", "stopped"
 @dataclass(frozen=True)
 class Case:
     """`dags` lists the tasks of each DAG run with `task=state` where it does not succeed, `dag_states` those that do
-    not end as the run does, `attempts` the tasks that had more than one, `printed` every task that must print something.
+    not end as the run does, `attempts` the tasks that had more than one, `printed` what tasks must print.
 
     `error` is the type of the run's error and a part of its message. `processes` says that tasks die of signals, which
     only a runner with processes survives.
@@ -424,12 +424,13 @@ DATA = [
         chain = Dag("chain", schema={a: b, b: c})
 
         def reach(data, store, signal, context):
-            print(data["who"], data("second")["who"], data("r1")["who"], data.get_by_index(2)["who"], data.default_index)
+            print(data["who"], data("second")["who"], data("r1")["who"], data.get_by_index(2)["who"])
+            print(data.default_index)
             data.set_default_by_alias("second")
             print(data["who"], "who" in data, "what" in data)
-            for wrong in (lambda: data("nobody"), lambda: data.get_by_index(3), lambda: data.set_default_by_alias("no")):
+            for wrong, key in ((data, "nobody"), (data.get_by_index, 3), (data.set_default_by_alias, "nobody")):
                 try:
-                    wrong()
+                    wrong(key)
                 except (DataInvalidAlias, DataInvalidIndex) as error:
                     print(type(error).__name__)
 
@@ -466,7 +467,8 @@ DATA = [
             data["list"].append(context.task_name)
             print(data["list"])
 
-        a, b, c, d = gives("copies", list=[0]), PythonTask("left", grow), PythonTask("right", grow), PythonTask("both", show)
+        a, b, c = gives("copies", list=[0]), PythonTask("left", grow), PythonTask("right", grow)
+        d = PythonTask("both", show)
         copying = Dag("copying", schema={a: [b, c], b: d, c: d})
 
         def replace(data, store, signal, context):
@@ -497,7 +499,8 @@ DATA = [
             "starts": ["[{}] [[]]"],
             "history": ["[{'x': 1, 'y': 2}] [['h1', 'h2']]"],
             "reaches": [
-                "a b a c 0",
+                "a b a c",
+                "0",
                 "b True False",
                 "DataInvalidAlias",
                 "DataInvalidIndex",
@@ -523,8 +526,6 @@ DATA = [
     Case(
         "any_object_of_any_size_passes_from_task_to_task",
         """
-        import threading
-
         class Point:
             def __init__(self, x):
                 self.x = x
@@ -537,15 +538,13 @@ DATA = [
             data[("a", 1)] = {1, 2}
 
         def take(data, store, signal, context):
-            print(type(data["point"]) is Point, data["point"].x, data["function"](1), len(data["large"]), data[("a", 1)])
-
-        def give_wrong(data, store, signal, context):
-            data["lock"] = threading.Lock()
+            print(type(data["point"]) is Point, data["point"].x, data["function"](1))
+            print(len(data["large"]), data[("a", 1)])
 
         main = Dag("main", schema={PythonTask("gives", give): PythonTask("takes", take)})
         """,
         {"main:1": "gives takes"},
-        {"takes": ["True 3 6 20000000 {1, 2}"]},
+        {"takes": ["True 3 6", "20000000 {1, 2}"]},
     ),
     Case(
         "an_output_that_cannot_be_pickled_fails_its_task",
@@ -569,7 +568,8 @@ DATA = [
             given.add_dataset("one", TaskData({"n": 1}), aliases=["slot"])
             given.add_dataset("two", TaskData({"n": 2}))
             given.set_default_by_index(1)
-            names = [signal.start_dag(sub, data=given), signal.start_dag("sub", data=TaskData({"n": 3})), signal.start_dag("sub")]
+            names = [signal.start_dag(sub, data=given), signal.start_dag("sub", data=TaskData({"n": 3}))]
+            names.append(signal.start_dag("sub"))
             print(names, signal.join_dags([*names, None, "unknown:7"]))
             try:
                 signal.start_dag("nosuch")
@@ -620,7 +620,8 @@ DATA = [
             for name, value in VALUES.items():
                 store.set(f"values.{name}", value)
             store.set("deep.er.still", 1)
-            print(store.extend("list", "abc"), store.extend("list", [1, 2]) is not False, store.push("list", [3]) is not False)
+            print(store.extend("list", "abc"), store.extend("list", [1, 2]) is not False)
+            store.push("list", [3])
 
         def get(data, store, signal, context):
             print([name for name, value in VALUES.items() if store.get(f"values.{name}") != value])
@@ -640,7 +641,7 @@ DATA = [
         """,
         {"main:1": "puts gets tells"},
         {
-            "puts": ["False True True"],
+            "puts": ["False True"],
             "gets": ["[]", "{'er': {'still': 1}} None 7 [1, 2, [3]]", "{'er': 2}"],
             "tells": ["True ['puts', 'gets', 'tells'] task", "1 None"],
         },
