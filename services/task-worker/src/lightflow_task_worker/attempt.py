@@ -144,7 +144,7 @@ class Attempt:
             )
         await log.close()
         if echo is not None:
-            echo.close()
+            echo.close(result.outcome)
         if self.returned and result.outcome.ending is Ending.KILLED:
             return Result(Outcome(Ending.RETURNED))
         return result

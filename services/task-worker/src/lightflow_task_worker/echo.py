@@ -5,6 +5,7 @@ import sys
 import threading
 from queue import Full, Queue
 
+from lightflow.core.outcomes import Ending, Outcome
 from lightflow.runtime.loglines import LogLines, Writer
 
 MOST_WAITING = 1000
@@ -57,9 +58,12 @@ class Echo:
         """Show the lines that this piece completes."""
         self._show(self._lines.feed(self._writer, piece))
 
-    def close(self) -> None:
-        """Show what is left without an end of line."""
-        self._show([line for _, line in self._lines.close()])
+    def close(self, outcome: Outcome) -> None:
+        """Show what is left without an end of line, and how the attempt ended."""
+        error = outcome.error
+        why = f": {error.type}: {error.message}" if error is not None else ""
+        trace = error.traceback.splitlines() if error is not None and outcome.ending is Ending.ERROR else []
+        self._show([*(line for _, line in self._lines.close()), *trace, f"({outcome.ending}{why})"])
 
     def _show(self, lines: list[str]) -> None:
         if lines:

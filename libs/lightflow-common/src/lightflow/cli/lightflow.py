@@ -12,7 +12,9 @@ SECTIONS = {
     "Commands": {
         "config": ("lightflow.cli.flow.config", "Write or show a configuration, copy the examples."),
         "workflow": ("lightflow.cli.flow.workflow", "List, start, stop and see workflows."),
-        "worker": ("lightflow.cli.flow.worker", "See the workers."),
+        "worker": ("lightflow.cli.flow.worker", "Start, stop and see workers."),
+        "monitor": ("lightflow.cli.flow.monitor", "Show what happens as it happens."),
+        "ext": ("lightflow.cli.flow.ext", "Run an extension."),
     }
 }
 

@@ -51,6 +51,14 @@ class Session:
 
         return Config.from_file(str(self.config_file) if self.config_file else None, strict=False)
 
+    def configuration(self) -> "Config":
+        """The configuration, where one is needed: the defaults hold where nobody wrote one."""
+        if self.config is not None:
+            return self.config
+        from lightflow.config import Config
+
+        return Config.from_file(None, strict=False)
+
     @property
     def libraries(self) -> list[Path]:
         """The folders whose modules workflow files import."""

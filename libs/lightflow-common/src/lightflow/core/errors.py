@@ -422,7 +422,8 @@ class NoControlService(LightflowException):
 
     tried: tuple[str, ...] = ()
     template = (
-        "No Lightflow system can be reached; start one with `lightflowctl up` or name one with --target{self.places}"
+        "No Lightflow system can be reached; start one with `lightflowctl up` or `lightflow worker start`, "
+        "or name one with --target{self.places}"
     )
 
     @property

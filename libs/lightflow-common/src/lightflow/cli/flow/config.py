@@ -39,9 +39,8 @@ def default(dest: Path) -> None:
 def list_(session: Session) -> None:
     """Show the configuration that holds, defaults included; passwords are masked."""
     from lightflow.cli.result import write_json
-    from lightflow.config import Config
 
-    config = session.config or Config.from_file(None, strict=False)
+    config = session.configuration()
     if session.json:
         write_json(config.shown())
     else:

@@ -22,28 +22,42 @@ def command() -> None:
 @command.command("list")
 @pass_session
 def list_(session: Session) -> None:
-    """List the workflows with their short descriptions."""
-    from lightflow.cli.render.workflows import workflows_table
+    """List the workflows of the configuration's folders with their short descriptions; needs no running system."""
+    from lightflow.cli.render.workflows import workflow_lines
+    from lightflow.workflows import list_workflows
 
-    with session.connect() as client:
-        click.echo(workflows_table(list(client.list_workflows())))
+    config = session.configuration()
+    click.echo(workflow_lines(list_workflows(config), config.workflows))
 
 
 @command.command("start")
 @start_options
 @pass_session
 def start(session: Session, workflow: str, arguments: tuple[str, ...], queue: str, keep_data: bool) -> None:
-    """Start a workflow and print the id of the run."""
+    """Start a workflow and print the id of the run.
+
+    \b
+    lightflow workflow start simple
+    lightflow workflow start parameters filepath=/data recursive=yes
+    """
     asked = Start.of(workflow, arguments, queue, keep_data)
     with session.connect() as client:
-        click.echo(asked.send(client, session.libraries).run_id)
+        run = asked.send(client, session.libraries)
+    click.echo(run.run_id)
+    click.echo(f"Workflow {run.workflow} is started. See how it goes:", err=True)
+    for command, tells in (
+        (f"lightflowctl logs -f {run.run_id[:8]}", "prints"),
+        ("lightflow workflow status", "states"),
+    ):
+        click.echo(f"  {command:<32}the tasks' {tells}", err=True)
 
 
 @command.command("stop")
 @click.argument("names", metavar="[NAME|RUN]...", nargs=-1)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @pass_session
-def stop(session: Session, names: tuple[str, ...]) -> None:
-    """Stop the runs of workflows, or runs by their ids; without names all runs. Asks first."""
+def stop(session: Session, names: tuple[str, ...], yes: bool) -> None:
+    """Stop the runs of workflows, or runs by their ids or by the id of a job; without names all runs. Asks first."""
     from lightflow.core.errors import RunFinished
 
     with session.connect() as client:
@@ -51,7 +65,8 @@ def stop(session: Session, names: tuple[str, ...]) -> None:
         if not ids:
             click.echo("No run is going on.")
             return
-        click.confirm(f"Stop {len(ids)} run{'s' if len(ids) > 1 else ''}?", abort=True, err=True)
+        if not yes:
+            click.confirm(f"Stop {len(ids)} run{'s' if len(ids) > 1 else ''}?", abort=True, err=True)
         for run_id in ids:
             try:
                 run = client.stop_run(run_id)
@@ -63,6 +78,7 @@ def stop(session: Session, names: tuple[str, ...]) -> None:
 def named_runs(client: "ControlClient", names: tuple[str, ...]) -> list[str]:
     """The ids of the runs that are meant: those of a workflow that go on, or the one of an id; else all."""
     from lightflow.cli.finding import find_run
+    from lightflow.runtime.records import run_of
 
     going_on = {run.run_id: run.workflow for run in client.list_runs(states=LIVE)}
     if not names:
@@ -70,7 +86,7 @@ def named_runs(client: "ControlClient", names: tuple[str, ...]) -> list[str]:
     found: dict[str, None] = {}
     for name in names:
         of_workflow = [run_id for run_id, workflow in going_on.items() if workflow == name]
-        found.update(dict.fromkeys(of_workflow or [find_run(client, name).run_id]))
+        found.update(dict.fromkeys(of_workflow or [find_run(client, run_of(name)).run_id]))
     return list(found)
 
 

@@ -10,6 +10,9 @@ from lightflow.cli.render.documents import first_line
 
 if TYPE_CHECKING:
     from lightflow.control.v1 import control_pb2 as pb
+    from lightflow.runtime.workflow_list import ListedWorkflow
+
+_NAME_WIDTH = 16
 
 
 def workflows_table(workflows: Sequence["pb.Workflow"]) -> str:
@@ -25,6 +28,19 @@ def workflows_table(workflows: Sequence["pb.Workflow"]) -> str:
         for workflow in workflows
     ]
     return columns(("WORKFLOW", "DEPLOYED", "DESCRIPTION"), rows)
+
+
+def workflow_lines(workflows: "Sequence[ListedWorkflow]", folders: Sequence[str]) -> str:
+    """A line for each workflow file: its name and what it says of itself, or why it does not load."""
+    if not workflows:
+        places = ", ".join(folders) or "no folders are configured"
+        return f"No workflows ({places}). `lightflow config examples .` writes some into ./examples."
+    width = max(_NAME_WIDTH, *(len(workflow.name) + 2 for workflow in workflows))
+    return "\n".join(f"{workflow.name:<{width}}{_description(workflow)}".rstrip() for workflow in workflows)
+
+
+def _description(workflow: "ListedWorkflow") -> str:
+    return click.style(first_line(workflow.error), fg="red") if workflow.error else first_line(workflow.docstring)
 
 
 def workflow_details(workflow: "pb.Workflow") -> str:
