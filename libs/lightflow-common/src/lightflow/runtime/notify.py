@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from lightflow.config import Config
+from lightflow.runtime.cancellation import end_tasks
 
 CHANNEL = "lightflow:look"
 BREATH = 0.005
@@ -97,9 +98,7 @@ class Notifier:
         self._tasks = [asyncio.create_task(self._send()), asyncio.create_task(self._receive())]
 
     async def close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end_tasks(self._tasks)
         await self._flush()
         await self._redis.aclose()
 

@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from lightflow.config import Config
 from lightflow.core.errors import LightflowException
 from lightflow.logger import configure
+from lightflow.runtime.cancellation import end_tasks
 
 Result = TypeVar("Result")
 UNREACHABLE = (ConnectionFailure, RedisError, OSError)
@@ -70,9 +71,7 @@ async def serve_until(
         if finish is not None:
             await finish()
     finally:
-        for task in (stopped, *tasks):
-            task.cancel()
-        await asyncio.gather(stopped, *tasks, return_exceptions=True)
+        await end_tasks([stopped, *tasks])
 
 
 async def when_reachable(what: str, attempt: Callable[[], Awaitable[Result]]) -> Result:
