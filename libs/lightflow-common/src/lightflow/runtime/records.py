@@ -137,5 +137,14 @@ def _started(record: "pb.Run | pb.DagRun | pb.Task") -> datetime | None:
 def _plain(struct: Any) -> dict[str, Any]:
     from google.protobuf.json_format import MessageToDict
 
-    plain: dict[str, Any] = MessageToDict(struct)
+    plain: dict[str, Any] = _whole(MessageToDict(struct))
     return plain
+
+
+def _whole(value: Any) -> Any:
+    """The value with whole numbers as such: the contract's structs know only floats."""
+    if isinstance(value, dict):
+        return {name: _whole(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

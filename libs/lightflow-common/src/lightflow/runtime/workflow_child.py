@@ -87,8 +87,8 @@ def _load(name: str, file: str, libraries: list[str]) -> Found | None:
 
 
 def _broken(name: str, file: str, error: str) -> Found | None:
-    if b"Dag" not in Path(file).read_bytes():
-        return None  # a helper module that does not stand by itself
+    if b"lightflow" not in Path(file).read_bytes():
+        return None  # a helper module that does not stand by itself, and no workflow
     return {"name": name, "docstring": "", "parameters": [], "error": error}
 
 
