@@ -1,5 +1,6 @@
 """A workflow: the DAGs and parameters of one file."""
 
+import copy
 import inspect
 import sys
 from collections import Counter
@@ -49,6 +50,13 @@ class Workflow:
         workflow = cls()
         workflow._fill(name, docstring, dags, parameters)
         return workflow
+
+    @classmethod
+    def of_dag(cls, dag: Dag) -> Self:
+        """A workflow of one DAG, named like it; it starts with the run, whether or not it is an `autostart` one."""
+        starting = copy.copy(dag)
+        starting._autostart = True
+        return cls.from_dags(dag.name, [starting])
 
     @property
     def name(self) -> str:

@@ -1,0 +1,99 @@
+"""The timeout of an attempt that runs in a thread.
+
+A thread cannot be interrupted in the midst of a call into C, such as `time.sleep`: the error is raised when it is back
+in Python. An attempt that does not come back within the grace is given up, as the real system would kill its process.
+"""
+
+import ctypes
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from lightflow.core.errors import TaskTimeout
+
+GRACE = 5.0
+"""Seconds between the error and giving up."""
+
+_raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
+_raise_in.argtypes = [ctypes.c_ulong, ctypes.py_object]
+
+
+class Alarm:
+    """Raises TaskTimeout in the thread that armed it; not within `shield()`, but at its end."""
+
+    def __init__(self, task: str, seconds: float | None, wake: Callable[[], None], give_up: Callable[[], None]) -> None:
+        self._seconds = seconds
+        self._error = _error_type(task, seconds or 0.0)
+        self._wake = wake
+        self._give_up = give_up
+        self._lock = threading.Lock()
+        self._shields = 0
+        self._armed = False
+        self._timers: list[threading.Timer] = []
+        self.thread = 0
+        self.is_due = False
+
+    def error(self) -> TaskTimeout:
+        """The error that is raised."""
+        return self._error()
+
+    def arm(self) -> None:
+        """From now on the time counts."""
+        self.thread, self._armed = threading.get_ident(), True
+        if self._seconds is not None:
+            for seconds, action in ((self._seconds, self._strike), (self._seconds + GRACE, self._give_up)):
+                timer = threading.Timer(seconds, action)
+                timer.daemon = True
+                timer.start()
+                self._timers.append(timer)
+
+    def disarm(self) -> None:
+        """From here on nothing is raised; what was about to be is not."""
+        while True:
+            try:
+                with self._lock:
+                    self._armed = False
+                _raise_in(self.thread, ctypes.py_object())
+                break
+            except TaskTimeout:  # it struck in here, and does so once
+                continue
+        for timer in self._timers:
+            timer.cancel()
+
+    @contextmanager
+    def shield(self) -> Iterator[None]:
+        """Hold the error back while in here; other threads of the task need no shield."""
+        if threading.get_ident() != self.thread:
+            yield
+            return
+        with self._lock:
+            self._shields += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._shields -= 1
+                due = self.is_due and self._armed
+        if due:
+            self.is_due = False
+            raise self._error
+
+    def _strike(self) -> None:
+        with self._lock:
+            if not self._armed:
+                return
+            self.is_due = self._shields > 0
+            if not self.is_due:
+                _raise_in(self.thread, self._error)
+        self._wake()
+
+
+def _error_type(name: str, limit: float) -> type[TaskTimeout]:
+    """TaskTimeout without arguments: a thread can only be given a class."""
+
+    class Timeout(TaskTimeout):
+        def __init__(self) -> None:
+            super().__init__(task=name, seconds=limit)
+
+    Timeout.__name__ = Timeout.__qualname__ = TaskTimeout.__name__
+    return Timeout
