@@ -43,6 +43,8 @@ STATUS: Final[dict[type[LightflowException], grpc.StatusCode]] = {
     known.DagNameUnknown: _Code.NOT_FOUND,
     known.WorkflowUnknown: _Code.NOT_FOUND,
     known.WorkerUnknown: _Code.NOT_FOUND,
+    known.WorkerArgumentInvalid: _Code.INVALID_ARGUMENT,
+    known.WorkerNameTaken: _Code.ALREADY_EXISTS,
     known.ResultMissing: _Code.NOT_FOUND,
     known.DataStoreIDExists: _Code.ALREADY_EXISTS,
     # The system is in a state in which it cannot be done; repeating it as it is does not help.
