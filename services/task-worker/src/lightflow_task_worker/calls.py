@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -89,25 +90,10 @@ class TaskCalls:
         """Wait for DAG runs; meanwhile the slot is lent to another attempt."""
         calling, names = self._calling, header["names"]
         joined = None if names is None else [ids.dag_run_id(self._run, name) for name in names]
-        with calling.waiting.for_dag_runs(self._run, joined) as refused:
-            calling.pool.lend()
-            try:
-                await self._unless(refused, names, self._operation(header))
-            finally:
-                calling.pool.reclaim()
+        with calling.waiting.for_dag_runs(self._run, joined) as lends, calling.pool.lent() if lends else nullcontext():
+            request = self._operation(header)
+            await calling.control.join_dags(self._run, names, caller=self._dag, request_id=request)
         return {}, b""
-
-    async def _unless(self, refused: "asyncio.Future[None]", names: list[str] | None, request: str) -> None:
-        join = asyncio.ensure_future(
-            self._calling.control.join_dags(self._run, names, caller=self._dag, request_id=request)
-        )
-        try:
-            await asyncio.wait({join, refused}, return_when=asyncio.FIRST_COMPLETED)
-            if refused.done():
-                refused.result()
-            await join
-        finally:
-            join.cancel()
 
     async def _stop_dag(self, header: Header, _: bytes) -> Answer:
         await self._calling.control.stop_dag(self._run, header["name"] or self._dag)

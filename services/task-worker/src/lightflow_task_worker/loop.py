@@ -77,16 +77,14 @@ class TaskWorker:
         while self._may_claim():
             task = await self._claim()
             if task is None:
-                await self._nothing_claimable()
+                self._nothing_claimable()
                 break
             self.tools.aftermath.queued.pop(task["_id"], None)
             self._begin(task)
         self.tools.aftermath.hint(self.tools.hints, (attempt.task for attempt in self.tools.held.values()))
 
-    async def _nothing_claimable(self) -> None:
-        if self.waiting.is_full:
-            await self._check_waiting()
-        else:
+    def _nothing_claimable(self) -> None:
+        if not self.waiting.is_full:
             self.tools.aftermath.nothing_claimable(self.queues)
 
     async def _claim(self) -> Document | None:
@@ -125,9 +123,3 @@ class TaskWorker:
         finally:
             del self.tools.held[attempt.id]
             self.tools.pool.give()
-
-    async def _check_waiting(self) -> None:
-        """With as many waiting as may be, and nothing running or claimable, nobody would ever wake: say so to one."""
-        nothing_runs = self.waiting.is_full and self.tools.pool.running == 0
-        if nothing_runs and not await self.tools.store.progresses(self.waiting.awaited()):
-            self.waiting.refuse_newest()

@@ -1,6 +1,7 @@
 """Slots and who uses them: how many attempts may run, and which of the processes takes the next one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from lightflow_task_worker.slot import Slot, Slots
 
@@ -34,16 +35,17 @@ class Pool:
         self.running -= 1
         self._on_change()
 
-    def lend(self) -> None:
-        """A running attempt begins to wait for others."""
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """A running attempt waits for others, and another may begin meanwhile."""
         self.running -= 1
         self.waiting += 1
         self._on_change()
-
-    def reclaim(self) -> None:
-        """A waiting attempt goes on."""
-        self.waiting -= 1
-        self.running += 1
+        try:
+            yield
+        finally:
+            self.waiting -= 1
+            self.running += 1
 
     async def slot_for(self, version: str) -> Slot:
         """An idle slot, best one whose process has this version; a new one where none is idle."""

@@ -37,8 +37,3 @@ class Settings:
             config.celery.get("worker_max_tasks_per_child"),
             bool(os.environ.get(ECHO)),
         )
-
-    @property
-    def waiting_cap(self) -> int:
-        """How many children may wait in join_dags at once."""
-        return self.engine.join_cap * self.engine.slots

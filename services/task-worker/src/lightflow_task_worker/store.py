@@ -151,14 +151,6 @@ class Store:
         queued = {"_id": {"$in": list(task_runs)}, "state": State.QUEUED.value}
         return [str(queue) for queue in await self._task_runs.distinct("queue", queued)]
 
-    async def progresses(self, awaited: Awaited) -> bool:
-        """Whether anything of what is awaited runs or may be claimed, by whomever."""
-        going_on = {
-            "state": {"$in": [State.RUNNING.value, State.QUEUED.value]},
-            "holder": {"$ne": self._member.incarnation},
-        }
-        return await self._task_runs.find_one({**_of(awaited), **going_on}, {"_id": 1}) is not None
-
     async def hand_back(self, task: Document, stopping: Reason | None) -> None:
         """Give back an attempt whose user code never began."""
         await self._task_runs.update_one(attempts.fence(task), attempts.hand_back(stopping))

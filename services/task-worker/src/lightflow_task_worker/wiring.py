@@ -69,7 +69,7 @@ async def serve(config: Config, stop: asyncio.Event) -> None:
 
         mark = marker(identity, member.incarnation)
         slots = Slots(ChildSettings(mark, max_attempts=settings.attempts_per_child))
-        waiting = Waiting(settings.waiting_cap, engine.join_cap)
+        waiting = Waiting(engine.slots, engine.join_cap)
         store = Store(db, member)
         pool = Pool(slots, engine.slots, lambda: worker.changed())
         closing.push_async_callback(pool.close)
