@@ -171,6 +171,10 @@ class Control(control_pb2_grpc.ControlServiceServicer):
         self._take(request)
         return pb.ListWorkersResponse(workers=self.workers)
 
+    def StopWorkers(self, request: pb.StopWorkersRequest, context: Any) -> pb.StopWorkersResponse:
+        self._take(request)
+        return pb.StopWorkersResponse(stopped=[worker for worker in self.workers if worker.id in request.ids])
+
     def requests(self, kind: type) -> list[Any]:
         """What was asked, of one kind."""
         return [request for request in self.asked if isinstance(request, kind)]

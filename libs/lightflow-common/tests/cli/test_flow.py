@@ -73,9 +73,24 @@ def test_config_examples_asks_before_it_overwrites(flow: Any, folder: Path, ship
     assert (folder / "examples" / "one.py").read_text() == "# mine\n"
 
 
-def test_workflow_list_and_start(flow: Any, control: Any) -> None:
-    assert "One task after another." in flow("workflow", "list").output
-    assert flow("workflow", "start", "-k", "simple", "a=1").output == f"{RUN_ID}\n"
+def test_workflow_list_needs_no_system_and_tells_what_does_not_load(flow: Any, folder: Path) -> None:
+    assert "lightflow config examples" in flow("workflow", "list").output
+    (folder / "examples").mkdir()
+    (folder / "examples" / "broken.py").write_text("from lightflow.models import Dag\nimport missing_module")
+    (folder / "examples" / "tutorial01.py").write_text(
+        '""" Tutorial 1: a sequence of two tasks\n\nMore."""\n'
+        "from lightflow.models import Dag\nfrom lightflow.tasks import PythonTask\n"
+        "d = Dag('main_dag')\nd.define({PythonTask('first'): PythonTask('second')})\n"
+    )
+    broken, fine = flow("workflow", "list").output.splitlines()
+    assert fine == "tutorial01      Tutorial 1: a sequence of two tasks"
+    assert broken.startswith("broken          ModuleNotFoundError: No module named 'missing_module'")
+
+
+def test_workflow_start_prints_the_id_and_what_to_type_next(flow: Any, control: Any) -> None:
+    said = flow("workflow", "start", "-k", "simple", "a=1")
+    assert said.stdout == f"{RUN_ID}\n"
+    assert f"lightflowctl logs -f {RUN_ID[:8]}" in said.stderr
     request = control.requests(pb.StartRunRequest)[0]
     assert (request.keep_data, request.arguments[0].text) == (True, "1")
 
@@ -95,10 +110,92 @@ def test_workflow_status_shows_what_goes_on(flow: Any, control: Any) -> None:
     assert "first" in flow("workflow", "status", "-d").output
 
 
-def test_worker_status_filters_by_queue(flow: Any, control: Any) -> None:
-    control.workers = [pb.Worker(service="task-worker", name="w1", queues=["gpu"])]
-    assert "w1" in flow("worker", "status", "-f", "gpu,task").output
-    assert list(control.requests(pb.ListWorkersRequest)[0].queues) == ["gpu", "task"]
+def test_workflow_stop_takes_the_id_of_a_job(flow: Any, control: Any) -> None:
+    control.runs = {RUN_ID: control.make_run("running")}
+    assert flow("workflow", "stop", "-y", f"{RUN_ID}:main:1/0").exit_code == 0
+    assert [request.run_id for request in control.requests(pb.StopRunRequest)] == [RUN_ID]
+
+
+WORKERS = [
+    pb.Worker(id="t", service="task-worker", name="w1@host", queues=["gpu", "task"], slots=2, broker="redis://h:1/0"),
+    pb.Worker(id="s", service="scheduler", name="w1@host", queues=["workflow"], broker="redis://h:1/0"),
+    pb.Worker(id="u", service="task-worker", name="w2@host", queues=["task"], slots=1, broker="redis://h:1/0"),
+]
+
+
+def test_worker_status_counts_what_was_started_as_one_as_one(flow: Any, control: Any) -> None:
+    assert "lightflow worker start" in flow("worker", "status").output
+    control.workers = WORKERS
+    assert [line.split()[0] for line in flow("worker", "status").output.splitlines()] == [
+        "WORKER",
+        "w1@host",
+        "w2@host",
+    ]
+    assert "w2@host" not in flow("worker", "status", "-f", "gpu, workflow").output
+    assert "redis at h:1, database 0" in flow("worker", "status", "-d").output
+
+
+def test_worker_stop_asks_all_processes_of_a_worker(flow: Any, control: Any) -> None:
+    control.workers = WORKERS
+    assert flow("worker", "stop", "w1").output == "Worker w1@host is stopping.\n"
+    assert sorted(control.requests(pb.StopWorkersRequest)[0].ids) == ["s", "t"]
+    assert flow("worker", "stop", input="n\n").exit_code == 1
+    assert flow("worker", "stop", input="y\n").exit_code == 0
+    assert sorted(control.requests(pb.StopWorkersRequest)[1].ids) == ["s", "t", "u"]
+
+
+def test_worker_stop_names_a_worker_that_is_not_there(flow: Any, control: Any) -> None:
+    control.workers = WORKERS
+    said = flow("worker", "stop", "w9")
+    assert (said.exit_code, "'w9'" in said.stderr, control.requests(pb.StopWorkersRequest)) == (2, True, [])
+
+
+def test_worker_start_refuses_arguments_of_celery_that_mean_nothing_here(flow: Any) -> None:
+    said = flow("worker", "start", "-q", "task", "--pool=gevent")
+    assert (said.exit_code, "--pool=gevent" in said.stderr) == (2, True)
+
+
+def test_worker_start_says_which_server_is_missing_without_its_password(flow: Any, folder: Path) -> None:
+    (folder / "lightflow.cfg").write_text("celery:\n  broker_url: redis://:hidden@127.0.0.1:1/0\nsignal:\n  port: 1\n")
+    said = flow("worker", "start")
+    assert (said.exit_code, "hidden" in said.stderr) == (3, False)
+    assert said.stderr.startswith("Error: redis at redis://")
+    assert str(folder / "lightflow.cfg") in said.stderr
+    assert len(said.stderr.splitlines()) == 1
+
+
+def test_monitor_shows_a_line_for_each_event(flow: Any, control: Any) -> None:
+    happened = pb.Event(
+        id="e", type="task", event="task-lightflow-succeeded", state="succeeded", name="first", run_id=RUN_ID,
+        queue="gpu", worker="w1@host", pid=7,
+    )  # fmt: skip
+    control.stamp(happened, time=0, duration=1.5)
+    control.events = [happened]
+    header, line = flow("monitor").output.splitlines()
+    assert header.split() == ["TIME", "EVENT", "TYPE", "NAME", "RUN"]
+    assert line.split()[-4:] == ["succeeded", "task", "first", RUN_ID]
+    assert flow("monitor", "-d").output.splitlines()[1].split()[-5:] == ["gpu", "w1@host", "7", "1.50", "s"]
+
+
+@pytest.fixture
+def extension(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A package lightflow_hello that is installed."""
+    package = folder / "site" / "lightflow_hello"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "__main__.py").write_text("def main(args):\n    print('hello', *args)\n")
+    monkeypatch.syspath_prepend(str(folder / "site"))
+    return package
+
+
+def test_ext_runs_main_of_the_extension_with_all_its_arguments(flow: Any, extension: Path) -> None:
+    assert flow("ext", "hello", "world", "--port=1", "-h").output == "hello world --port=1 -h\n"
+
+
+def test_ext_names_the_extensions_that_there_are(flow: Any, extension: Path) -> None:
+    for name in ("other", "scheduler"):
+        said = flow("ext", name)
+        assert (said.exit_code, f"{name!r}" in said.stderr, "there are: hello" in said.stderr) == (2, True, True)
 
 
 def test_the_configuration_of_a_file_holds_for_ctl_too(ctl: Any, control: Any, folder: Path) -> None:
