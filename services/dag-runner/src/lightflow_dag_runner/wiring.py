@@ -48,7 +48,7 @@ async def serve(config: Config, stop: asyncio.Event) -> None:
     looks = Looks(runner.look, settings.looks_at_once, keep_gate)
     consumer = jobs.consumer(config, settings, looks.add)
     member = Member(Service.DAG_RUNNER, settings.name, settings.queues, broker_url(config))
-    membership = Membership(db, member, engine.lease_interval)
+    membership = Membership(db, member, max(engine.lease_interval, engine.sweep_interval))
     sweep = Sweep(
         db,
         queues,

@@ -24,4 +24,4 @@ class Collaborators:
     alive: Callable[[dict[str, Any]], bool]
     load_timeout: float = 30.0
     stop_grace: float = 10.0
-    recheck: float = 5.0
+    recheck: float = 15.0

@@ -76,8 +76,8 @@ async def serve(config: Config, stop: asyncio.Event) -> None:
             engine.sweep_interval,
         )
         member = Member(Service.SCHEDULER, settings.name, settings.queues, broker_url(config))
-        membership = Membership(db, member, engine.lease_interval)
-        silence = max(MISSED_RENEWALS * engine.lease_interval, 2 * engine.sweep_interval)
+        membership = Membership(db, member, max(engine.lease_interval, engine.sweep_interval))
+        silence = MISSED_RENEWALS * max(engine.lease_interval, engine.sweep_interval)
 
         def alive(worker: dict[str, Any]) -> bool:
             now = asyncio.get_running_loop().time()
