@@ -41,7 +41,7 @@ def workers_of(processes: "Iterable[pb.Worker]") -> list[WorkerStats]:
         while any(other.service == process.service for other in groups.get((process.name, number), ())):
             number += 1
         groups.setdefault((process.name, number), []).append(process)
-    return [_worker(groups[key]) for key in sorted(groups)]
+    return [_worker(groups[key]) for key in sorted(groups, key=lambda key: (key[0].split("@"), key[1]))]
 
 
 class Workers:

@@ -1,0 +1,306 @@
+"""The quickstart and the tutorial as they are printed: a redis and a MongoDB, a worker, a second terminal.
+
+Only the two ports differ from the pages, and only where others use those already.
+"""
+
+import os
+import re
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from lightflow.config import Config
+from lightflow.core.errors import WorkflowArgumentError, WorkflowDefinitionError, WorkflowImportError
+from lightflow.local.stack.binaries import Binary, find_mongod, find_redis
+from lightflow.queue import JobEventName, JobStatus, JobType
+from lightflow.workers import list_workers, start_worker, stop_worker
+from lightflow.workflows import events, list_jobs, list_workflows, start_workflow, stop_workflow
+
+LIGHTFLOW = str(Path(sys.executable).with_name("lightflow"))
+PATIENCE = 60.0
+
+TUTORIAL01 = '''\
+""" Tutorial 1: a sequence of two tasks
+
+This workflow uses two tasks in order to demonstrate
+the basics of a workflow definition in Lightflow.
+"""
+from lightflow.models import Dag
+from lightflow.tasks import PythonTask
+
+
+# the callback functions for the task
+def print_first(data, store, signal, context):
+    print('This is the first task')
+
+def print_second(data, store, signal, context):
+    print('This is the second task')
+
+
+# create the two task objects
+first_task = PythonTask(name='first_task',
+                        callback=print_first)
+
+second_task = PythonTask(name='second_task',
+                         callback=print_second)
+
+# create the main DAG
+d = Dag('main_dag')
+
+# set up the graph of the DAG, in which the first_task has
+# to be executed first, followed by the second_task.
+d.define({
+    first_task: second_task
+})
+'''
+
+WAITING = '''\
+"""Waits until it is stopped."""
+from lightflow.models import Dag, Option, Parameters
+from lightflow.tasks import PythonTask
+
+parameters = Parameters([Option('days', type=int)])
+
+def wait(data, store, signal, context):
+    print('waiting for', store.get('days'), 'days', flush=True)
+    while not signal.is_stopped:
+        pass
+
+main = Dag('main', schema={PythonTask('wait', wait): PythonTask('after')})
+'''
+
+CYCLE = """\
+from lightflow.models import Dag
+from lightflow.tasks import PythonTask
+a, b = PythonTask('a'), PythonTask('b')
+main = Dag('main', schema={a: b, b: a})
+"""
+
+
+def free_port(wanted: int) -> int:
+    """The port of the pages where nobody uses it, else another."""
+    for port in (wanted, 0):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return int(probe.getsockname()[1])
+    raise AssertionError("there is no free port")
+
+
+@contextmanager
+def running(binary: Binary, *arguments: str, port: int) -> Iterator[None]:
+    """A server, from when it answers on its port."""
+    environment = {**os.environ, **binary.environment, "LC_ALL": "C"}
+    command = [str(binary.path), *arguments, "--port", str(port)]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            assert process.poll() is None, "the server has ended"
+            assert time.monotonic() < deadline, "the server does not answer"
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, int]]:
+    """The ports of a redis and a MongoDB."""
+    folder = tmp_path_factory.mktemp("servers")
+    redis, mongod = free_port(6379), free_port(27017)
+    with (
+        running(find_redis(), "--save", "", "--bind", "127.0.0.1", "--dir", str(folder), port=redis),
+        running(
+            find_mongod(folder / "libraries"), "--dbpath", str(folder), "--bind_ip", "127.0.0.1", "--nounixsocket",
+            "--quiet", port=mongod,
+        ),
+    ):  # fmt: skip
+        yield redis, mongod
+
+
+@dataclass
+class Terminal:
+    """A terminal in a folder; nothing of another system is in its environment."""
+
+    folder: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        own = {name: value for name, value in os.environ.items() if not name.startswith("LIGHTFLOW_")}
+        return {**own, "HOME": str(self.folder), "TMPDIR": str(self.folder)}
+
+    def type(self, command: str) -> str:
+        """What a command prints; it must succeed."""
+        words = [LIGHTFLOW, *command.split()[1:]]
+        done = subprocess.run(
+            words, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=PATIENCE, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    @contextmanager
+    def leave_running(self, command: str) -> Iterator["Shown"]:
+        """A command that runs until the block ends, by Ctrl-C; then it must end well."""
+        process = subprocess.Popen(
+            [LIGHTFLOW, *command.split()[1:]],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            bufsize=0,
+        )
+        shown = Shown(process)
+        try:
+            yield shown
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+            shown.end()
+
+
+class Shown:
+    """What a command that runs has printed."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+        self.process = process
+        self.text = ""
+
+    def until(self, pattern: str) -> "re.Match[str]":
+        """Wait until it has printed this."""
+        deadline = time.monotonic() + PATIENCE
+        while (match := re.search(pattern, self.text, re.MULTILINE)) is None:
+            assert self._read(deadline), f"it ended after\n{self.text}"
+        return match
+
+    def end(self) -> None:
+        """Wait until it has ended, well."""
+        deadline = time.monotonic() + PATIENCE
+        while self._read(deadline):
+            pass
+        assert self.process.wait(PATIENCE) == 0, self.text
+
+    def _read(self, deadline: float) -> bool:
+        assert self.process.stdout is not None
+        ready, _, _ = select.select([self.process.stdout], [], [], max(deadline - time.monotonic(), 0))
+        assert ready, f"nothing follows\n{self.text}"
+        piece = os.read(self.process.stdout.fileno(), 65536)
+        self.text += piece.decode()
+        return bool(piece)
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, ports: tuple[int, int], request: pytest.FixtureRequest) -> Terminal:
+    """A terminal in an empty folder, with the configuration that the pages let one write."""
+    terminal = Terminal(tmp_path)
+    terminal.type("lightflow config default .")
+    redis, mongod = ports
+    config = tmp_path / "lightflow.cfg"
+    text = config.read_text().replace("port: 6379", f"port: {redis}").replace("localhost:6379", f"localhost:{redis}")
+    # A database for each test, so that none meets the runs of another.
+    database = f"lightflow-{request.node.name[:30]}"
+    text = text.replace("port: 27017", f"port: {mongod}").replace("database: lightflow", f"database: {database}")
+    config.write_text(text)
+    return terminal
+
+
+def test_the_quickstart(terminal: Terminal) -> None:
+    terminal.type("lightflow config examples .")
+    names = [line.split()[0] for line in terminal.type("lightflow workflow list").splitlines()]
+    assert names == sorted(file.stem for file in (terminal.folder / "examples").glob("*.py"))
+    assert "simple" in names
+    with terminal.leave_running("lightflow worker start") as worker:
+        worker.until(r"Worker worker serves workflow, dag, task")
+        assert re.fullmatch(r"[0-9a-f]{24}\n", terminal.type("lightflow workflow start simple"))
+        worker.until(r"main:1/report \| \(succeeded\)")
+
+
+def test_the_recommended_setup_of_several_workers(terminal: Terminal) -> None:
+    terminal.type("lightflow config examples .")
+    with (
+        terminal.leave_running("lightflow worker start -q workflow,dag") as manager,
+        terminal.leave_running("lightflow worker start -q task --concurrency=1") as executor,
+    ):
+        manager.until(r"Worker \S+ serves workflow, dag\.")
+        executor.until(r"Worker \S+ serves task\.")
+        terminal.type("lightflow workflow start simple")
+        executor.until(r"main:1/report \| \(succeeded\)")
+        assert "report" not in manager.text
+        rows = [line.split() for line in terminal.type("lightflow worker status").splitlines()[1:]]
+        assert [row[0].partition("@")[0] for row in rows] == ["worker", "worker-2"]
+
+
+def test_the_tutorial(terminal: Terminal) -> None:
+    config = terminal.folder / "lightflow.cfg"
+    config.write_text(config.read_text().replace("  - ./examples", "  - ./tutorial"))
+    (terminal.folder / "tutorial").mkdir()
+    (terminal.folder / "tutorial" / "tutorial01.py").write_text(TUTORIAL01)
+    listed = terminal.type("lightflow workflow list")
+    assert listed == "tutorial01      Tutorial 1: a sequence of two tasks\n"
+    with terminal.leave_running("lightflow worker start") as worker:
+        worker.until("Ctrl-C stops it")
+        terminal.type("lightflow workflow start tutorial01")
+        worker.until(r"(?s)This is the first task.*This is the second task")
+
+
+def test_the_python_functions_speak_to_what_the_configuration_names(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith("LIGHTFLOW_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(terminal.folder)
+    folder = terminal.folder / "examples"
+    folder.mkdir()
+    (folder / "waiting.py").write_text(WAITING)
+    (folder / "cycle.py").write_text(CYCLE)
+    config = Config.from_file("lightflow.cfg")
+    assert [(found.name, bool(found.error)) for found in list_workflows(config)] == [
+        ("cycle", True),
+        ("waiting", False),
+    ]
+    with terminal.leave_running("lightflow worker start -n one") as worker:
+        worker.until("Ctrl-C stops it")
+        with pytest.raises(WorkflowArgumentError, match="days"):
+            start_workflow("waiting", config)
+        with pytest.raises(WorkflowImportError, match="nowhere"):
+            start_workflow("nowhere", config)
+        with pytest.raises(WorkflowDefinitionError, match="cycle"):
+            start_workflow("cycle", config)
+        run = start_workflow("waiting", config, store_args={"days": "3"})
+        happened = events(config)
+        worker.until("waiting for 3 days")
+
+        (one,) = list_workers(config)
+        assert [queue.name for queue in one.queues] == ["dag", "task", "workflow"]
+        assert list_workers(config, filter_by_queues="gpu") == []
+        jobs = list_jobs(config)
+        assert [(job.type, job.name) for job in jobs] == [("workflow", "waiting"), ("dag", "main:1"), ("task", "wait")]
+        assert {(job.workflow_id, job.worker_name) for job in jobs} == {(run, one.name)}
+        assert {job.worker_pid for job in jobs} <= {one.pid, *one.process_pids}
+        assert [job.name for job in list_jobs(config, filter_by_type=[JobType.Task])] == ["wait"]
+        assert list_jobs(config, filter_by_worker="two") == []
+        assert [job.name for job in list_jobs(config, status=JobStatus.Scheduled)] == ["after"]
+
+        stopped, failed = stop_workflow(config, names=["waiting"])
+        assert ([job.id for job in stopped], failed) == ([run], [])
+        end = next(event for event in happened if event.type == JobType.Workflow and event.duration is not None)
+        assert (end.event, end.workflow_id, end.name) == (JobEventName.Stopped, run, "waiting")
+        stop_worker(config, worker_ids=[one.name])
+        worker.end()
+        assert worker.text.endswith("Stopped.\n")
+
+
+def test_a_worker_of_a_program_refuses_what_means_nothing(terminal: Terminal) -> None:
+    config = Config.from_file(str(terminal.folder / "lightflow.cfg"))
+    with pytest.raises(RuntimeError, match="--pool"):
+        start_worker(["task"], config, celery_args=["--pool=solo"])
