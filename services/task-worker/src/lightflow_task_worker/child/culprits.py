@@ -53,15 +53,21 @@ def _deepest(value: Any, path: str, reason: str, seen: set[int]) -> str:
 def _inside(value: Any) -> Iterator[tuple[str, Any]]:
     """What a value consists of, each with a name in which {} stands for that of the whole."""
     if isinstance(value, FunctionType):
-        where = f"which {value.__name__}() uses (line {value.__code__.co_firstlineno})"
-        for name in internals._extract_code_globals(value.__code__):
+        code = value.__code__
+        where = _literal(f"which {value.__name__}() uses (File {code.co_filename!r}, line {code.co_firstlineno})")
+        for name in internals._extract_code_globals(code):
             if name in value.__globals__:
                 yield f"the global {name!r}, {where}", value.__globals__[name]
-        for name, cell in zip(value.__code__.co_freevars, value.__closure__ or (), strict=True):
+        for name, cell in zip(code.co_freevars, value.__closure__ or (), strict=True):
             yield f"the variable {name!r}, {where}", cell.cell_contents
     elif isinstance(value, dict):
         for key, inner in value.items():
-            yield "{}, key " + repr(key).replace("{", "{{").replace("}", "}}"), inner
+            yield "{}, key " + _literal(repr(key)), inner
+
+
+def _literal(text: str) -> str:
+    """A text that str.format leaves as it is."""
+    return text.replace("{", "{{").replace("}", "}}")
 
 
 def _reason(value: Any) -> str | None:
