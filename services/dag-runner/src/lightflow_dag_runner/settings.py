@@ -15,8 +15,6 @@ class Settings:
     engine: EngineSettings
     name: str
     queues: tuple[str, ...]
-    looks_at_once: int = 32
-    looks_held: int = 1000
 
     @classmethod
     def from_config(cls, config: Config) -> "Settings":

@@ -18,8 +18,6 @@ class Settings:
     name: str
     queues: tuple[str, ...]
     addresses: tuple[str, ...]
-    looks_at_once: int = 32
-    looks_held: int = 1000
 
     @classmethod
     def from_config(cls, config: Config) -> "Settings":

@@ -4,25 +4,23 @@ import asyncio
 import hashlib
 import os
 import tempfile
+from collections.abc import Callable
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from lightflow.config import Config
 from lightflow.core.states import Service
-from lightflow.runtime.broker import broker_url, make_app
+from lightflow.runtime.broker import broker_url
+from lightflow.runtime.connections import Connections, connected
+from lightflow.runtime.consumer import HintConsumer
 from lightflow.runtime.consumer_watch import ConsumerWatch
-from lightflow.runtime.datastore.mongo import RunStore
-from lightflow.runtime.hints import Hints
 from lightflow.runtime.membership import Member, Membership
-from lightflow.runtime.mongo import connect, create_indexes, database, store_uri
-from lightflow.runtime.notify import Notifier, connect_redis
-from lightflow.runtime.payloads import Payloads
+from lightflow.runtime.mongo import store_uri
+from lightflow.runtime.notify import Notifier
 from lightflow.runtime.process import notify_ready, serve_until, when_reachable
-from lightflow.runtime.queues import Queues
 from lightflow.runtime.rpc.async_client import AsyncControlClient
 from lightflow.runtime.rpc.targets import registered_targets
-from lightflow.runtime.signing import signer_for
-from lightflow.runtime.specs import Specs
 from lightflow.runtime.takeback import TakeBack
 from lightflow_task_worker import jobs
 from lightflow_task_worker.attempt import Tools
@@ -42,69 +40,92 @@ from lightflow_task_worker.versions import Versions
 from lightflow_task_worker.waiting import Waiting
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A task worker's parts."""
+
+    worker: TaskWorker
+    lease: Lease
+    loader: Loader
+    consumer: HintConsumer
+    watch: ConsumerWatch
+    membership: Membership
+
+
 async def serve(config: Config, stop: asyncio.Event) -> None:
     """Serve until `stop` is set; then running attempts have their grace, and what is left goes back uncounted."""
     settings = Settings.from_config(config)
     engine = settings.engine
-    async with AsyncExitStack() as closing:
-        client = connect(config, settings.name)
-        closing.push_async_callback(client.close)
-        db = database(client, config)
-        await when_reachable("MongoDB", lambda: create_indexes(db))
-        key_file = Path(engine.signing_key_file) if engine.signing_key_file else None
-        payloads = Payloads(db, await signer_for(key_file, db))
-        specs, data = Specs(db, payloads), RunStore(db, payloads)
-        notifier = Notifier(connect_redis(config))
-        closing.push_async_callback(notifier.close)
-        hints = Hints(make_app(config, settings.name), engine.hint_bound)
-        closing.callback(hints.close)
-        control = AsyncControlClient(lambda: registered_targets(db), patience=engine.self_fence)
-        closing.push_async_callback(control.close)
-
-        member = Member(Service.TASK_WORKER, settings.name, settings.queues, broker_url(config), engine.slots)
-        membership = Membership(db, member, engine.lease_interval)
-        identity = f"{settings.name}:{hashlib.sha256(store_uri(config).encode()).hexdigest()[:12]}"
-        take_back = TakeBack(db, specs, hints, engine.bounds)
-        await succeed(db, member, identity, take_back)
-
-        mark = marker(identity, member.incarnation)
-        slots = Slots(ChildSettings(mark, max_attempts=settings.attempts_per_child))
-        waiting = Waiting(engine.slots, engine.join_cap)
-        store = Store(db, member)
-        pool = Pool(slots, engine.slots, lambda: worker.changed())
-        closing.push_async_callback(pool.close)
-        terminal = Terminal() if settings.echo else None
-        if terminal is not None:
-            closing.callback(terminal.close)
-        calling = Calling(data, control, pool, waiting, lambda: lease.is_good)
-        cache = _cache_folder(settings, identity)
-        versions = Versions(db, payloads, cache)
-        tools = Tools(
-            db, settings, store, versions, payloads, Inputs(payloads), pool, hints, notifier, calling, terminal
-        )
-        worker = TaskWorker(tools, waiting, settings.queues)
-        lease = Lease(membership, store, settings, take_back, tools.held, pool.process_pids)
-        consumer = worker.consumer = jobs.consumer(config, settings, worker.hinted)
-        loading = LoadSettings(settings.workflows, settings.libraries, engine.load_timeout, cache, member.incarnation)
-        loader = Loader(db, payloads, notifier, slots, loading)
-
-        await when_reachable("MongoDB", membership.enter)
-        closing.push_async_callback(membership.leave)
-        await notifier.start()
-        await pool.warm()
-        consumer.start()
+    async with connected(config, engine, settings.name) as with_, AsyncExitStack() as closing:
+        parts = await _assemble(config, settings, with_, closing)
+        await when_reachable("MongoDB", parts.membership.enter)
+        closing.push_async_callback(parts.membership.leave)
+        await parts.worker.tools.pool.warm()
+        parts.consumer.start()
         notify_ready()
-        watch = ConsumerWatch(consumer, Service.TASK_WORKER, settings.queues, Queues(connect_redis(config)))
         work = (
-            worker.feed(),
-            lease.keep(),
-            loader.serve(),
-            _pass_on_stops(notifier, lease),
-            watch.keep(engine.sweep_interval),
-            membership.until_told(notifier),
+            parts.worker.feed(),
+            parts.lease.keep(),
+            parts.loader.serve(),
+            _pass_on_stops(with_.notifier, parts.lease),
+            parts.watch.keep(engine.sweep_interval),
+            parts.membership.until_told(with_.notifier),
         )
-        await serve_until(stop, *work, finish=lambda: worker.drain(engine.shutdown_grace))
-        consumer.stop()
+        await serve_until(stop, *work, finish=lambda: parts.worker.drain(engine.shutdown_grace))
+        parts.consumer.stop()
+
+
+async def _assemble(config: Config, settings: Settings, with_: Connections, closing: AsyncExitStack) -> Parts:
+    engine, db = settings.engine, with_.db
+    member = Member(Service.TASK_WORKER, settings.name, settings.queues, broker_url(config), engine.slots)
+    membership = Membership(db, member, engine.lease_interval)
+    identity = f"{settings.name}:{hashlib.sha256(store_uri(config).encode()).hexdigest()[:12]}"
+    take_back = TakeBack(db, with_.specs, with_.hints, engine.bounds)
+    await succeed(db, member, identity, take_back)
+
+    slots = Slots(ChildSettings(marker(identity, member.incarnation), max_attempts=settings.attempts_per_child))
+    tools = _tools(settings, with_, member, slots, closing, identity, lambda: lease.is_good, lambda: worker.changed())
+    worker = TaskWorker(tools, tools.calling.waiting, settings.queues)
+    lease = Lease(membership, tools.store, settings, take_back, tools.held, tools.pool.process_pids)
+    consumer = worker.consumer = jobs.consumer(config, settings, worker.hinted)
+    watch = ConsumerWatch(consumer, Service.TASK_WORKER, settings.queues, with_.queues)
+    cache = _cache_folder(settings, identity)
+    loading = LoadSettings(settings.workflows, settings.libraries, engine.load_timeout, cache, member.incarnation)
+    loader = Loader(db, with_.payloads, with_.notifier, slots, loading)
+    return Parts(worker, lease, loader, consumer, watch, membership)
+
+
+def _tools(
+    settings: Settings,
+    with_: Connections,
+    member: Member,
+    slots: Slots,
+    closing: AsyncExitStack,
+    identity: str,
+    holds: Callable[[], bool],
+    on_change: Callable[[], None],
+) -> Tools:
+    engine, db = settings.engine, with_.db
+    control = AsyncControlClient(lambda: registered_targets(db), patience=engine.self_fence)
+    closing.push_async_callback(control.close)
+    pool = Pool(slots, engine.slots, on_change)
+    closing.push_async_callback(pool.close)
+    terminal = Terminal() if settings.echo else None
+    if terminal is not None:
+        closing.callback(terminal.close)
+    return Tools(
+        db,
+        settings,
+        Store(db, member),
+        Versions(db, with_.payloads, _cache_folder(settings, identity)),
+        with_.payloads,
+        Inputs(with_.payloads),
+        pool,
+        with_.hints,
+        with_.notifier,
+        Calling(with_.data, control, pool, Waiting(engine.slots, engine.join_cap), holds),
+        terminal,
+    )
 
 
 async def _pass_on_stops(notifier: Notifier, lease: Lease) -> None:
