@@ -1,4 +1,4 @@
-"""One attempt of a task, in a thread of its own."""
+"""One attempt of a task, in some thread."""
 
 import copy
 import pickle
@@ -61,9 +61,17 @@ class Attempt:
         self.is_over = False
 
     def start(self) -> None:
-        """Start its thread; it ends with the process at the latest."""
-        name = f"{self.dag_run.name}/{self.task.spec.name}"
-        threading.Thread(target=self._engine.guarded, args=(self._work,), name=name, daemon=True).start()
+        """Run in a thread of its own, which ends with the process at the latest."""
+        threading.Thread(target=self._engine.guarded, args=(self.work,), daemon=True).start()
+
+    def work(self) -> None:
+        """Run in this thread, which is called DAG:n/TASK meanwhile, and report."""
+        thread = threading.current_thread()
+        name, thread.name = thread.name, f"{self.dag_run.name}/{self.task.spec.name}"
+        try:
+            self._engine.ended(self, self._run())
+        finally:
+            thread.name = name
 
     @contextmanager
     def allowed(self) -> Iterator[None]:
@@ -72,9 +80,6 @@ class Attempt:
             if self.is_over:
                 raise AttemptSuperseded(self.task.spec.name, self.record.number)
             yield
-
-    def _work(self) -> None:
-        self._engine.ended(self, self._run())
 
     def _run(self) -> Ended:
         caught: list[BaseException] = []
@@ -93,6 +98,7 @@ class Attempt:
             finally:
                 self.alarm.disarm()
         except BaseException as error:
+            self.alarm.disarm()  # it may have struck just before it was
             return Ended(Outcome(Ending.ERROR, error_info(error)), exception=error)
 
     def _input(self) -> MultiTaskData:

@@ -1,12 +1,13 @@
 """A run in this process: the machines of core, moved under one lock by whoever has news for them.
 
-Each attempt has a thread. Threads, and not DAG runs that run inside the call that joins them, because tasks that run
-side by side may wait for each other: for a stop signal, or for something in the store.
+Attempts that run side by side have a thread each. Threads, and not DAG runs that run inside the call that joins them,
+because such tasks may wait for each other: for a stop signal, or for something in the store. One of the threads is that
+of the caller, which is interrupted by signals and where debuggers and thread-bound connections work: a sequence of
+tasks runs in it alone.
 """
 
 import logging
 import threading
-from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -50,8 +51,10 @@ class Engine:
         self._arguments: Mapping[str, Any] = {}
         self._told: Reason | None = None
         self._joins: list[dict[str, Any]] = []
-        self._ready: deque[tuple[DagRun, TaskRun]] = deque()
+        self._ready: list[tuple[DagRun, TaskRun]] = []
         self._holding: set[Attempt] = set()
+        self._caller = threading.get_ident()
+        self._callers: Attempt | None = None  # the one that the caller's thread runs, or is about to
         self._broken: BaseException | None = None
         self._monitor = threading.Condition()
 
@@ -63,13 +66,12 @@ class Engine:
                 if dag.autostart:
                     self._add(dag.name)
             self._look()
-            try:
-                self._monitor.wait_for(lambda: self._broken is not None or self.state in FINAL)
-            except BaseException:
-                self.stop()
-                raise
-        if self._broken is not None:
-            raise self._broken
+        try:
+            while (attempt := self._next_of_caller()) is not None:
+                attempt.work()
+        except BaseException:
+            self.stop()
+            raise
 
     def wake(self) -> None:
         """Have those who wait look again whether they still have to."""
@@ -137,6 +139,8 @@ class Engine:
                 return
             attempt.is_over = True
             self._holding.discard(attempt)
+            if attempt is self._callers and threading.get_ident() == self._caller:
+                self._callers = None
             dag_run, task = attempt.dag_run, attempt.task
             for name in dag_run.spec.strangers(task.index, end.outcome.limit):
                 logger.warning("the limit of task %r names %r, which is no successor of it", task.spec.name, name)
@@ -215,12 +219,30 @@ class Engine:
             self._ready.extend((dag_run, task) for task in dag_run.look())
 
     def _launch(self) -> None:
+        """Begin what is ready. A timeout works best in the caller's thread."""
+        if self._callers is None:
+            self._ready.sort(key=lambda ready: ready[1].spec.timeout is None)
         while self._ready and len(self._holding) < SLOTS:
-            dag_run, task = self._ready.popleft()
-            if task.state is State.QUEUED:  # and was not stopped meanwhile
-                attempt = Attempt(self, dag_run, task)
-                self._holding.add(attempt)
+            dag_run, task = self._ready.pop(0)
+            if task.state is not State.QUEUED:
+                continue  # it was stopped meanwhile
+            attempt = Attempt(self, dag_run, task)
+            self._holding.add(attempt)
+            if self._callers is None:
+                self._callers = attempt
+            else:
                 attempt.start()
+
+    def _next_of_caller(self) -> Attempt | None:
+        """What the caller's thread does next, None when the run is over. Raises what went wrong in another thread."""
+        with self._monitor:
+            if self._callers is not None and self._callers.is_over:  # given up, and come back at last
+                self._callers = None
+                self._launch()
+            self._monitor.wait_for(lambda: self._callers or self._broken or self.state in FINAL)
+            if self._broken is not None:
+                raise self._broken
+            return self._callers
 
     def _lend(self, attempt: Attempt, dag_runs: list[DagRun]) -> None:
         """Wait for DAG runs; the slot of the attempt is others' meanwhile."""
@@ -238,6 +260,7 @@ class Engine:
             with self._monitor:
                 self._ready.append((dag_run, task))
                 self._launch()
+                self._monitor.notify_all()
 
         if delay:
             threading.Thread(target=self.guarded, args=(wait,), daemon=True).start()

@@ -44,7 +44,7 @@ def run(
         engine = Engine(spec_of(loaded, encode=encode), tasks, loaded.queue, sleep)
         engine.run(dict(sorted(values.items())))
     result = Result(engine, modules)
-    if raise_errors and result.exception is not None:
+    if result.exception is not None and (raise_errors or isinstance(result.exception, KeyboardInterrupt)):
         raise result.exception
     return result
 
