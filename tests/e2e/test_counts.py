@@ -22,7 +22,7 @@ MONGODB_PER_TASK = 12
 REDIS_PER_TASK = 30
 MONGODB_PER_SECOND = 3.0
 REDIS_PER_SECOND = 10.0
-RENEWALS = 4
+RENEWALS = 3
 
 CHAIN = f"""
     def nothing(data, store, signal, context):
