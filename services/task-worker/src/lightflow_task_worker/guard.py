@@ -14,7 +14,7 @@ from typing import Any
 from lightflow_task_worker.leftovers import MARKER
 
 # What a task may need to reach a system by itself; everything else of Lightflow's may hold a secret.
-_KEPT = frozenset({"LIGHTFLOW_CONFIG", "LIGHTFLOW_TARGET", "LIGHTFLOW_DATA_DIR"})
+_KEPT = frozenset({"LIGHTFLOW_TARGET", "LIGHTFLOW_DATA_DIR"})
 
 
 class GuardianGoneError(ConnectionError):

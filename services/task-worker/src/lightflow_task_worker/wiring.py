@@ -136,7 +136,13 @@ async def _pass_on_stops(notifier: Notifier, lease: Lease) -> None:
 
 
 def _cache_folder(settings: Settings, identity: str) -> Path:
+    """Where archives are extracted: code that this worker runs, so that nobody else may write there."""
     if settings.engine.cache_dir:
         return Path(settings.engine.cache_dir)
-    name = hashlib.sha256(identity.encode()).hexdigest()[:12]
-    return Path(tempfile.gettempdir()) / f"lightflow-{os.getuid()}" / name
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = caches / "lightflow" / hashlib.sha256(identity.encode()).hexdigest()[:12]
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return folder
+    except OSError:  # a home that does not exist or cannot be written, as in a container
+        return Path(tempfile.mkdtemp(prefix="lightflow-"))
