@@ -12,6 +12,7 @@ from types import ModuleType
 from lightflow.core.errors import (
     DirectedAcyclicGraphInvalid,
     DirectedAcyclicGraphUndefined,
+    PythonMismatch,
     WorkflowDefinitionError,
     WorkflowImportError,
     WorkflowUnknown,
@@ -52,6 +53,8 @@ def execute(file: Path, name: str) -> ModuleType:
     except (DirectedAcyclicGraphInvalid, DirectedAcyclicGraphUndefined) as error:
         reason = f"{error.message}{_place_of(error, file).told}"
         raise WorkflowDefinitionError(name, error.graph_name, reason) from error
+    except PythonMismatch:  # by a file that revives what another Python pickled: nothing in it is wrong
+        raise
     except (Exception, SystemExit) as error:
         place = _place_of(error, file)
         what = error.msg if isinstance(error, SyntaxError) else str(error)

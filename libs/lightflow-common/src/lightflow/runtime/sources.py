@@ -45,15 +45,18 @@ def unpack(archive: bytes, folder: Path) -> None:
 
 def helpers(file: Path) -> list[Path]:
     """The files beside a workflow file that its imports lead to, directly or not; of packages all files."""
-    folder = file.resolve().parent
+    return [source for source in modules(file.resolve().parent, imported(file)) if source != file.resolve()]
+
+
+def modules(folder: Path, names: Iterable[str]) -> list[Path]:
+    """The files in a folder that the import of these top-level names leads to, directly or not."""
     found: dict[Path, None] = {}
-    waiting = [file.resolve()]
+    waiting = sorted(names)
     while waiting:
-        for name in sorted(imported(waiting.pop())):
-            for source in _beside(folder, name):
-                if source not in found and source != file.resolve():
-                    found[source] = None
-                    waiting += [source] if source.suffix == ".py" else []
+        for source in _beside(folder, waiting.pop()):
+            if source not in found:
+                found[source] = None
+                waiting += sorted(imported(source)) if source.suffix == ".py" else []
     return list(found)
 
 
