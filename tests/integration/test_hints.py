@@ -28,10 +28,16 @@ def redis(redis_url):
 
 
 @pytest.fixture
-def app(broker_url):
+def new_app(broker_url):
+    """Makes an application whose connections are its own."""
     config = Config()
     config.load_from_dict({"celery": {"broker_url": broker_url}})
-    return make_app(config, "test")
+    return lambda: make_app(config, "test")
+
+
+@pytest.fixture
+def app(new_app):
+    return new_app()
 
 
 @pytest.fixture
@@ -185,13 +191,13 @@ async def test_malformed_and_forged_messages_are_dropped_and_harm_nothing(redis,
         assert [ids for ids in taken if ids] == [["good"]]
 
 
-async def test_a_consumer_takes_hints_after_each_of_five_restarts_of_redis(servers, redis, broker_url, app, queue):
+async def test_a_consumer_takes_hints_after_each_of_five_restarts_of_redis(servers, redis, broker_url, new_app, queue):
     async with consuming(broker_url, queue) as (consumer, taken):
         await listens(redis, queue)
         for number in range(5):
             servers.restart("redis")
             consumer.open()
-            sender = Hints(app, bound=20)
+            sender = Hints(new_app(), bound=20)  # over a connection that no restart has cut
             sender.send(Service.DAG_RUNNER, queue, [f"id{number}"])
             sender.close()
             await until(lambda number=number: [f"id{number}"] in taken)
