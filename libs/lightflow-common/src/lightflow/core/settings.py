@@ -10,10 +10,17 @@ from lightflow.core.errors import ConfigFieldError, ConfigFieldUnknown
 
 Settings = dict[str, Any]
 
-_NUMBERS = (
-    "join_cap load_timeout stop_grace shutdown_grace lease_interval lease_timeout self_fence sweep_interval hint_bound "
-    "max_deaths max_losses retention_days log_limit task_slots"
+_TIMES = (
+    "load_timeout",
+    "stop_grace",
+    "shutdown_grace",
+    "lease_interval",
+    "lease_timeout",
+    "self_fence",
+    "sweep_interval",
+    "retention_days",
 )
+_COUNTS = ("task_slots", "join_cap", "hint_bound", "max_deaths", "max_losses", "log_limit")
 SECTIONS: dict[str, dict[str, type]] = {
     "signal": {"uri": str, "host": str, "port": int, "password": str, "database": int, "polling_time": float},
     "store": {
@@ -22,7 +29,8 @@ SECTIONS: dict[str, dict[str, type]] = {
     },
     "control": {"host": str, "port": int, "socket": str, "target": str},
     "engine": {
-        **dict.fromkeys(_NUMBERS.split(), float),
+        **dict.fromkeys(_TIMES, float),
+        **dict.fromkeys(_COUNTS, int),
         **dict.fromkeys(("worker_name", "signing_key_file", "cache_dir"), str),
     },
     "graph": {"workflow_polling_time": float, "dag_polling_time": float},
@@ -164,11 +172,9 @@ def _typed(value: Any, kind: type, where: str) -> Any:
     try:
         if isinstance(value, bool | list | dict):
             raise ValueError
-        return _number(float(value)) if kind is float else kind(value)
+        if kind is int and isinstance(value, float) and not value.is_integer():
+            raise ValueError
+        return kind(value)
     except ValueError:
         wanted = {int: "a whole number", float: "a number", str: "text"}[kind]
         raise ConfigFieldError(f"{where} is {wanted}, not {value!r}") from None
-
-
-def _number(value: float) -> int | float:
-    return int(value) if value.is_integer() else value

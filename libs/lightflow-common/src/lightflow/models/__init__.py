@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import Any
 
-from lightflow.core.errors import AbortWorkflow, StopTask
+from lightflow.core.errors import AbortWorkflow, NoRetry, StopTask, TaskTimeout
 from lightflow.models.action import Action
 from lightflow.models.base_task import BaseTask, TaskStatus
 from lightflow.models.dag import Dag
@@ -25,6 +25,7 @@ __all__ = [
     "DataStoreDocument",
     "DataStoreDocumentSection",
     "MultiTaskData",
+    "NoRetry",
     "Option",
     "Parameters",
     "StopTask",
@@ -33,6 +34,7 @@ __all__ = [
     "TaskParameters",
     "TaskSignal",
     "TaskStatus",
+    "TaskTimeout",
     "Workflow",
 ]
 

@@ -15,6 +15,7 @@ from lightflow.config import Config
 from lightflow.core.errors import LightflowException
 from lightflow.logger import configure
 from lightflow.runtime.cancellation import end_tasks
+from lightflow.runtime.settings import EngineSettings
 
 Result = TypeVar("Result")
 UNREACHABLE = (ConnectionFailure, RedisError, OSError)
@@ -30,6 +31,7 @@ def run_service(name: str, main: Callable[[Config, asyncio.Event], Awaitable[Non
     config = Config()
     try:
         config.load_from_file()
+        EngineSettings.from_config(config)
         configure(config.logging)
     except (LightflowException, ValueError) as error:
         sys.stderr.write(f"{name}: {error}\n")

@@ -2,13 +2,16 @@
 
 import os
 import socket
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from lightflow.core.errors import ConfigFieldError
 from lightflow.core.outcomes import Bounds
 
 if TYPE_CHECKING:
     from lightflow.config import Config
+
+MAY_BE_ZERO = frozenset({"stop_grace", "shutdown_grace", "retention_days"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +38,22 @@ class EngineSettings:
 
     @classmethod
     def from_config(cls, config: "Config") -> "EngineSettings":
-        """The `engine` section; its keys and types were checked when it was loaded."""
-        return cls(**config.engine)
+        """The `engine` section; its keys and types were checked when it was loaded. Raises ConfigFieldError."""
+        settings = cls(**config.engine)
+        settings.check()
+        return settings
+
+    def check(self) -> None:
+        """Raise ConfigFieldError for values that could not work, or not together."""
+        for name, value in asdict(self).items():
+            if isinstance(value, int | float) and value <= 0 and name not in MAY_BE_ZERO:
+                raise ConfigFieldError(f"engine.{name} is more than 0, not {value:g}")
+        if not self.lease_interval < self.self_fence < self.lease_timeout:
+            times = f"{self.lease_interval:g}, {self.self_fence:g} and {self.lease_timeout:g}"
+            raise ConfigFieldError(
+                "engine.lease_interval, self_fence and lease_timeout grow in this order, "
+                f"or two workers could run one task; they are {times}"
+            )
 
     @property
     def slots(self) -> int:

@@ -35,7 +35,7 @@ def _check(ask: Callable[[str], None], url: str, server: str, setting: str) -> N
 
 
 def _ask_broker(url: str) -> None:
-    plain = url.replace("redis+socket://", "unix://", 1)
+    plain = url.replace("redis+socket://", "unix://", 1).replace("virtual_host=", "db=", 1)
     if not plain.startswith(("redis://", "rediss://", "unix://")):
         from kombu.connection import Connection
 
