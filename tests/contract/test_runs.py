@@ -29,6 +29,13 @@ async def test_a_start_answers_with_a_pending_run_and_makes_the_scheduler_look(s
     assert decode(await system.payloads.load(stored["values"])) == {"number": 3, "word": "hello", "nested.key": "$x"}
 
 
+async def test_a_run_for_another_queue_is_left_to_the_schedulers_that_serve_it(system):
+    await system.deploy()
+    run = await system.call("start_run", "simple", text={"number": "3"}, queue="nightly")
+    assert (run.queue, system.looks) == ("nightly", [])
+    assert system.hints.sent == [("scheduler", "nightly", run.run_id)]
+
+
 async def test_a_start_takes_python_values_and_never_opens_them(system):
     await system.deploy()
     encoded = {"number": encode(4), "thing": encode({1, 2}), "big": encode(2**60)}

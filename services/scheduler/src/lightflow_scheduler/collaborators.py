@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from lightflow.queue.const import DefaultJobQueueName
 from lightflow.runtime.datastore.mongo import RunStore
 from lightflow.runtime.hints import Hints
 from lightflow.runtime.mongo import Database
@@ -13,7 +14,10 @@ from lightflow.runtime.payloads import Payloads
 
 @dataclass(frozen=True, slots=True)
 class Collaborators:
-    """`look` makes the scheduler look at a run soon; `alive` judges a document of `workers`; times are seconds."""
+    """`look` makes this scheduler look at a run soon, whose `queues` are those that it serves.
+
+    `alive` judges a document of `workers`; times are seconds.
+    """
 
     db: Database
     notifier: Notifier
@@ -25,3 +29,4 @@ class Collaborators:
     load_timeout: float = 30.0
     stop_grace: float = 10.0
     recheck: float = 15.0
+    queues: tuple[str, ...] = (DefaultJobQueueName.Workflow,)

@@ -10,7 +10,7 @@ from lightflow.control.v1 import control_pb2 as pb
 from lightflow.core import ids
 from lightflow.core.errors import RunAmbiguous, RunUnknown
 from lightflow.core.graph import OptionSpec, WorkflowSpec
-from lightflow.core.states import Reason, State
+from lightflow.core.states import Reason, Service, State
 from lightflow.queue.const import DefaultJobQueueName
 from lightflow.runtime.datastore.tree import from_tree
 from lightflow.runtime.mongo import NOW, SCHEMA, Document
@@ -97,8 +97,15 @@ class Runs:
             await self._with.payloads.remove(run["_id"])
             accepted = await self._runs.find_one({"key": run["key"]}, HIDDEN)
         assert accepted is not None
-        self._with.look(accepted["_id"])
+        self._begin(accepted)
         return accepted
+
+    def _begin(self, run: Document) -> None:
+        """Have the first look made, by a scheduler that serves the run's queue: here, or by a hint to it."""
+        if run["queue"] in self._with.queues:
+            self._with.look(run["_id"])
+        else:
+            self._with.hints.send(Service.SCHEDULER, run["queue"], [run["_id"]])
 
 
 NEWEST_FIRST = [("created_at", DESCENDING), ("_id", DESCENDING)]

@@ -52,6 +52,7 @@ async def _control(
         alive=service.is_alive,
         load_timeout=settings.engine.load_timeout,
         stop_grace=settings.engine.stop_grace,
+        queues=settings.queues,
     )
     control = servicer.ControlServicer(collaborators)
     server = await start_server(control, settings.addresses, translate=servicer.translate)
