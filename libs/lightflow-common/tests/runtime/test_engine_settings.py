@@ -3,6 +3,7 @@ import os
 import pytest
 
 from lightflow.config import Config
+from lightflow.core.errors import ConfigFieldError
 from lightflow.core.outcomes import Bounds
 from lightflow.runtime.broker import broker_url, make_app, queue_list
 from lightflow.runtime.membership import process_started, without_password
@@ -83,3 +84,11 @@ def test_users_settings_do_not_undo_what_the_design_fixes():
 def test_a_process_that_ended_has_no_start_time():
     assert process_started(os.getpid()) == process_started(os.getpid()) is not None
     assert process_started(2**22 + 1) is None
+
+
+@pytest.mark.parametrize(
+    "engine", [{"self_fence": 40.0}, {"lease_interval": 26.0}, {"task_slots": -1}, {"hint_bound": 0}]
+)
+def test_times_and_counts_that_cannot_work_are_refused_by_name(engine):
+    with pytest.raises(ConfigFieldError, match=f"engine.*{next(iter(engine))}"):
+        EngineSettings.from_config(config_of(engine=engine))
