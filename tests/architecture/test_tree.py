@@ -21,6 +21,7 @@ CORE = ROOT / "libs/lightflow-common/src/lightflow/core"
 LONGEST = 500
 LIBRARY = "libs/lightflow-common/src/lightflow"
 MAY_SLEEP = {
+    f"{LIBRARY}/local/runner.py": "how delays before retries are waited for in one process, unless told otherwise",
     f"{LIBRARY}/local/stack/temporary.py": "a server that starts says nothing until it answers",
     f"{LIBRARY}/runtime/reopening.py": "between attempts to reach a control service that is down",
 }

@@ -21,7 +21,6 @@ from lightflow.core.errors import (
     WorkflowImportError,
     WorkflowUnknown,
 )
-from lightflow.core.states import State
 from lightflow.local import alarm, run
 from lightflow.models import Dag, Option, Workflow
 from lightflow.tasks import PythonTask
@@ -54,14 +53,9 @@ def test_a_dag_runs_and_shows_states_data_and_store() -> None:
 
 def test_a_file_runs_by_its_path_and_by_its_name(tmp_path: Path, monkeypatch: Any) -> None:
     file = tmp_path / "by_name.py"
-    file.write_text(HEADER + 'd = Dag("main", schema={PythonTask("t", lambda data, *_: data.set("x", 1)): None})\n')
-    with pytest.raises(TypeError):
-        run(file, 1)  # type: ignore[call-arg]
-    assert run(file).state is run(str(file)).state is State.FAILED
-    file.write_text(file.read_text().replace('data.set("x", 1)', "None"))
-    assert run(file).state is State.SUCCEEDED
+    file.write_text(HEADER + 'd = Dag("main", schema={PythonTask("t"): None})\n')
     monkeypatch.chdir(tmp_path)
-    assert run("by_name").state is State.SUCCEEDED
+    assert [run(way).state for way in (file, str(file), "by_name.py", "by_name")] == ["succeeded"] * 4
     assert "by_name" not in sys.modules
 
 
@@ -215,13 +209,13 @@ def test_tasks_are_found_by_name_and_by_dag_run() -> None:
 
 def test_what_did_not_run_has_no_data() -> None:
     def fail(*_: Any) -> None:
-        raise ValueError
+        raise ValueError("not today")
 
     def after(*_: Any) -> None:
         pass
 
     result = run(dag(fail, after))
-    with pytest.raises(ResultMissing, match="it is stopped"):
+    with pytest.raises(ResultMissing, match=r"it is stopped, in a run that is failed \(ValueError: not today\)"):
         result.data("after")
 
 
@@ -273,24 +267,39 @@ def test_a_timeout_interrupts_what_the_callers_thread_waits_in() -> None:
     assert heard == ["Error"]
 
 
-def test_a_timeout_ends_loops_in_other_threads_and_joins() -> None:
+def until_stopped(data: Any, store: Any, signal: Any, context: Any) -> None:
+    while not signal.is_stopped:
+        pass
+
+
+def test_a_timeout_ends_a_loop_in_another_thread() -> None:
     def loop(*_: Any) -> None:
+        assert threading.current_thread() is not threading.main_thread()
         while True:
             pass
 
+    tasks = PythonTask("other", until_stopped, timeout=30), PythonTask("loop", loop, timeout=0.1)
+    result = run(Dag("main", schema=dict.fromkeys(tasks)))
+    assert result.states == {"other": "succeeded", "loop": "failed"}
+    assert isinstance(result.exception, TaskTimeout)
+
+
+@pytest.mark.parametrize("caller", ["join", "other"])
+def test_a_timeout_ends_a_join_in_any_thread(caller: str) -> None:
     def join(data: Any, store: Any, signal: Any, context: Any) -> None:
+        assert (threading.current_thread() is threading.main_thread()) == (caller == "join")
         signal.join_dags(["endless:1"])
 
-    def endless(data: Any, store: Any, signal: Any, context: Any) -> None:
-        while not signal.is_stopped:
-            pass
-
-    timed = Dag("timed", schema={PythonTask("join", join, timeout=0.1): None})
-    looping = Dag("looping", schema={PythonTask("loop", loop, timeout=0.1): None})
-    others = Dag("endless", schema={PythonTask("endless", endless): None})
-    result = run(Workflow.from_dags("flow", [timed, looping, others]))
-    assert all(isinstance(result.task(task).exception, TaskTimeout) for task in ("loop", "join"))
-    assert result.state == "failed"
+    tasks = {"join": PythonTask("join", join, timeout=0.1), "other": PythonTask("other", timeout=30)}
+    dags = [Dag(name, schema={tasks[name]: None}) for name in sorted(tasks, key=lambda name: name != caller)]
+    endless = Dag("endless", schema={PythonTask("endless", until_stopped): None})
+    result = run(Workflow.from_dags("flow", [*dags, endless]))
+    assert isinstance(result.exception, TaskTimeout)
+    assert {name: dag_run.state for name, dag_run in result.dag_runs.items()} == {
+        "join:1": "failed",
+        "other:1": "succeeded",
+        "endless:1": "failed",
+    }
 
 
 def test_an_attempt_that_does_not_come_back_is_given_up(monkeypatch: Any) -> None:
@@ -308,11 +317,7 @@ def test_an_attempt_that_does_not_come_back_is_given_up(monkeypatch: Any) -> Non
         except AttemptSuperseded:
             refused.set()
 
-    def busy(data: Any, store: Any, signal: Any, context: Any) -> None:
-        while not signal.is_stopped:  # keeps the caller's thread
-            pass
-
-    tasks = PythonTask("busy", busy, timeout=30), PythonTask("deaf", deaf, timeout=0.1)
+    tasks = PythonTask("other", until_stopped, timeout=30), PythonTask("deaf", deaf, timeout=0.1)
     result = run(Dag("main", schema=dict.fromkeys(tasks)))
     assert isinstance(result.task("deaf").exception, TaskTimeout)
     release.set()

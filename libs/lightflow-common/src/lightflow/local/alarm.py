@@ -1,7 +1,7 @@
 """The timeout of an attempt that runs in a thread.
 
 The main thread is interrupted by a signal, whatever it waits in. Any other cannot be interrupted in the midst of a call
-into C, such as `time.sleep`: the error is raised when it is back in Python. An attempt that does not come back within
+into C, such as a sleep: the error is raised when it is back in Python. An attempt that does not come back within
 the grace is given up, as the real system would kill its process.
 """
 

@@ -1,5 +1,6 @@
 """What a run in this process ended with."""
 
+import pickle
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -51,8 +52,11 @@ class Result:
         self.store = DataStoreDocument(_LastingStore(engine.data, modules))
 
     def __repr__(self) -> str:
-        why = f" ({self.error.type}: {self.error.message})" if self.error else ""
-        return f"<Result of {self.workflow}: {self.state}{why}>"
+        return f"<Result of {self.workflow}: {self._end}>"
+
+    @property
+    def _end(self) -> str:
+        return f"{self.state} ({self.error.type}: {self.error.message})" if self.error else str(self.state)
 
     @property
     def states(self) -> dict[str, State]:
@@ -74,11 +78,9 @@ class Result:
 
     def data(self, task: str) -> TaskData:
         """A copy of the output of a task, named NAME or DAG:n/NAME; raises as `task`, and ResultMissing."""
-        import pickle
-
         found = self.task(task)
         if found.output is None:
-            raise ResultMissing(task, f"it is {found.state}")
+            raise ResultMissing(task, f"it is {found.state}, in a run that is {self._end}")
         with self._modules.installed():
             data: TaskData = pickle.loads(found.output)  # noqa: S301 (made in this process)
         return data
