@@ -73,7 +73,8 @@ class MemoryStore:
         if operation_id in self._done:
             return False
         check = layout.check_push if kind == PUSH else layout.check_set
-        check(parts, [_trace(record, parts) for record in self._around(run_id, section, parts)])
+        newest = {(record["path"], record["kind"]): record for record in self._around(run_id, section, parts)}
+        check(parts, [_trace(record, parts) for record in newest.values()])
         place = {"run": run_id, "section": section, "path": key, "kind": kind}
         self._records[operation_id] = {
             "_id": operation_id,
