@@ -9,7 +9,7 @@ import pytest
 
 from lightflow.core.outcomes import Ending
 from lightflow.runtime.datastore.encoding import decode, encode
-from lightflow_task_worker.slot import Slot
+from lightflow_task_worker.slot import ChildSettings, Slot, Slots
 
 
 def ignore(_: bytes) -> None:
@@ -55,6 +55,19 @@ async def test_one_child_serves_attempts_of_one_version_and_another_serves_the_n
         pids.append(slot.child_pid)
     assert pids[0] == pids[1] != pids[2]
     assert slot.version == second.version
+
+
+async def test_a_child_is_replaced_after_as_many_attempts_as_were_asked_for(folder, workshop, calls):
+    slots = Slots(ChildSettings(f"test-{folder.name}/2", max_attempts=2))
+    slot = await slots.start()
+    job, pids = await workshop.task("data['pid'] = os.getpid()"), []
+    try:
+        for _ in range(4):
+            pids.append(pickle.loads((await slot.run(job, calls, ignore)).output)["pid"])
+    finally:
+        await slot.close()
+        await slots.close()
+    assert pids[0] == pids[1] != pids[2] == pids[3]
 
 
 async def test_prints_and_subprocesses_and_logging_arrive_in_their_order(slot, workshop, calls, written):
