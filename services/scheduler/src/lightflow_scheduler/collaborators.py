@@ -29,4 +29,5 @@ class Collaborators:
     load_timeout: float = 30.0
     stop_grace: float = 10.0
     recheck: float = 15.0
+    retention_days: float = 7.0
     queues: tuple[str, ...] = (DefaultJobQueueName.Workflow,)

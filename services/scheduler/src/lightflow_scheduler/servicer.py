@@ -15,6 +15,7 @@ from lightflow.core.errors import InvalidRequest, ServiceUnavailable
 from lightflow_scheduler import messages, values
 from lightflow_scheduler.collaborators import Collaborators
 from lightflow_scheduler.data import Data
+from lightflow_scheduler.retention import retention_of
 from lightflow_scheduler.runs import Runs
 from lightflow_scheduler.signals import Signals
 from lightflow_scheduler.tasks import Tasks
@@ -23,6 +24,7 @@ from lightflow_scheduler.workers_view import WorkersView
 from lightflow_scheduler.workflows import Workflows
 
 Context = Any
+DAY = 86_400.0
 
 
 class ControlServicer(control_pb2_grpc.ControlServiceServicer):
@@ -36,6 +38,7 @@ class ControlServicer(control_pb2_grpc.ControlServiceServicer):
         self._data = Data(collaborators, self._runs)
         self._watching = Watching(collaborators, self._runs, self._tasks)
         self._workers = WorkersView(collaborators)
+        self._retention = retention_of(collaborators)
 
     # Runs
 
@@ -134,6 +137,13 @@ class ControlServicer(control_pb2_grpc.ControlServiceServicer):
 
     async def StopWorkers(self, request: pb.StopWorkersRequest, _: Context) -> pb.StopWorkersResponse:
         return await self._workers.stop(request)
+
+    async def Prune(self, request: pb.PruneRequest, _: Context) -> pb.PruneResponse:
+        days = self._retention.days
+        if request.HasField("older_than"):
+            days = max(request.older_than.ToTimedelta().total_seconds(), 0.0) / DAY
+        pruned = await self._retention.prune(days)
+        return pb.PruneResponse(runs=pruned.runs, versions=pruned.versions)
 
 
 def translate(error: Exception) -> Exception:

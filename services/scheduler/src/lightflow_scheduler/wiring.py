@@ -14,6 +14,7 @@ from lightflow.runtime.rpc.server import start_server
 from lightflow_scheduler import jobs, registry, servicer
 from lightflow_scheduler.collaborators import Collaborators
 from lightflow_scheduler.loop import Scheduler
+from lightflow_scheduler.retention import retention_of
 from lightflow_scheduler.settings import Settings
 from lightflow_scheduler.store import Store
 from lightflow_scheduler.sweep import RunSweep
@@ -33,16 +34,13 @@ async def serve(config: Config, stop: asyncio.Event) -> None:
             RunSweep(with_.hints, with_.queues),
             lambda look_at: jobs.consumer(config, settings, look_at),
         )
-        async with service.member(), _control(with_, settings, service, member.incarnation):
-            await service.serve(stop)
+        collaborators = _collaborators(with_, settings, service)
+        async with service.member(), _control(collaborators, settings, member.incarnation):
+            await service.serve(stop, retention_of(collaborators).keep())
 
 
-@contextlib.asynccontextmanager
-async def _control(
-    with_: Connections, settings: Settings, service: LookingService, incarnation: str
-) -> AsyncIterator[None]:
-    """The control service: it answers, and MongoDB tells where."""
-    collaborators = Collaborators(
+def _collaborators(with_: Connections, settings: Settings, service: LookingService) -> Collaborators:
+    return Collaborators(
         db=with_.db,
         notifier=with_.notifier,
         payloads=with_.payloads,
@@ -53,12 +51,18 @@ async def _control(
         load_timeout=settings.engine.load_timeout,
         stop_grace=settings.engine.stop_grace,
         queues=settings.queues,
+        retention_days=settings.engine.retention_days,
     )
+
+
+@contextlib.asynccontextmanager
+async def _control(collaborators: Collaborators, settings: Settings, incarnation: str) -> AsyncIterator[None]:
+    """The control service: it answers, and MongoDB tells where."""
     control = servicer.ControlServicer(collaborators)
     server = await start_server(control, settings.addresses, translate=servicer.translate)
     try:
-        await registry.register(with_.db, server.addresses, incarnation)
+        await registry.register(collaborators.db, server.addresses, incarnation)
         yield
     finally:
         await server.stop()
-        await registry.unregister(with_.db, incarnation)
+        await registry.unregister(collaborators.db, incarnation)

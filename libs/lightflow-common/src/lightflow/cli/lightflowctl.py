@@ -30,6 +30,7 @@ SECTIONS = {
     "The system itself": {
         "up": (f"{_CTL}.up", "Start a system on this machine."),
         "down": (f"{_CTL}.down", "Stop the system."),
+        "prune": (f"{_CTL}.prune", "Remove what runs left that ended long ago."),
         "ps": (f"{_CTL}.ps", "List the processes of the system."),
     },
 }

@@ -49,6 +49,17 @@ def parse_since(text: str, now: datetime) -> datetime:
         raise click.UsageError(message) from None
 
 
+def parse_age(text: str) -> timedelta:
+    """A length of time: `30m`, `2h`, `3d`."""
+    if match := _AGO.fullmatch(text.strip()):
+        number, unit = match.groups()
+        try:
+            return timedelta(**{_UNITS[unit]: float(number)})
+        except OverflowError:
+            raise click.UsageError(f"{text!r} is longer than any time") from None
+    raise click.UsageError(f"{text!r} is no length of time; write it like 30m, 2h or 3d")
+
+
 def parse_value(text: str) -> Any:
     """A value of the data store: JSON where it is JSON, else the text itself."""
     try:

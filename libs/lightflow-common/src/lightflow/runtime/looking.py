@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any
 
 from lightflow.core.leases import LeaseWatch
@@ -73,13 +73,13 @@ class LookingService:
         finally:
             await self._membership.leave()
 
-    async def serve(self, stop: asyncio.Event) -> None:
-        """Take hints and sweep until `stop` is set; looks under way are finished."""
+    async def serve(self, stop: asyncio.Event, *more: Coroutine[Any, Any, None]) -> None:
+        """Take hints, sweep and do `more` until `stop` is set; looks under way are finished."""
         self._consumer.start()
         self._consumer.open()
         notify_ready()
         told = self._membership.until_told(self._notifier)
-        await serve_until(stop, self._sweep.run(), self._membership.keep(), told)
+        await serve_until(stop, self._sweep.run(), self._membership.keep(), told, *more)
         self._consumer.stop()
         await self._looks.close()
 

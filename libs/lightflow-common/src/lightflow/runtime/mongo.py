@@ -45,6 +45,7 @@ def connect(config: Config, name: str) -> AsyncMongoClient[Document]:
         connectTimeoutMS=5000,
         serverSelectionTimeoutMS=5000,
         serverMonitoringMode="poll",
+        heartbeatFrequencyMS=30_000,  # a server that goes away is noticed by whatever is asked of it
     )
 
 
@@ -58,6 +59,7 @@ RECORD_INDEXES: Indexes = {
         IndexModel([("key", ASCENDING)], unique=True, sparse=True),
         IndexModel([("dirty", ASCENDING)], partialFilterExpression={"dirty": {"$exists": True}}),
         IndexModel([("created_at", ASCENDING)]),
+        IndexModel([("version", ASCENDING)]),
     ],
     "dag_runs": [
         IndexModel([("run", ASCENDING), ("name", ASCENDING)]),

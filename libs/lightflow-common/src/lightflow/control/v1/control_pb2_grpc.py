@@ -154,6 +154,11 @@ class ControlServiceStub:
                 request_serializer=lightflow_dot_control_dot_v1_dot_control__pb2.StopWorkersRequest.SerializeToString,
                 response_deserializer=lightflow_dot_control_dot_v1_dot_control__pb2.StopWorkersResponse.FromString,
                 _registered_method=True)
+        self.Prune = channel.unary_unary(
+                '/lightflow.control.v1.ControlService/Prune',
+                request_serializer=lightflow_dot_control_dot_v1_dot_control__pb2.PruneRequest.SerializeToString,
+                response_deserializer=lightflow_dot_control_dot_v1_dot_control__pb2.PruneResponse.FromString,
+                _registered_method=True)
 
 
 class ControlServiceServicer:
@@ -315,6 +320,13 @@ class ControlServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Prune(self, request, context):
+        """Removes what ended runs left, and versions that nothing uses, at once instead of in time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ControlServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -437,6 +449,11 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.StopWorkers,
                     request_deserializer=lightflow_dot_control_dot_v1_dot_control__pb2.StopWorkersRequest.FromString,
                     response_serializer=lightflow_dot_control_dot_v1_dot_control__pb2.StopWorkersResponse.SerializeToString,
+            ),
+            'Prune': grpc.unary_unary_rpc_method_handler(
+                    servicer.Prune,
+                    request_deserializer=lightflow_dot_control_dot_v1_dot_control__pb2.PruneRequest.FromString,
+                    response_serializer=lightflow_dot_control_dot_v1_dot_control__pb2.PruneResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1087,6 +1104,33 @@ class ControlService:
             '/lightflow.control.v1.ControlService/StopWorkers',
             lightflow_dot_control_dot_v1_dot_control__pb2.StopWorkersRequest.SerializeToString,
             lightflow_dot_control_dot_v1_dot_control__pb2.StopWorkersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Prune(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lightflow.control.v1.ControlService/Prune',
+            lightflow_dot_control_dot_v1_dot_control__pb2.PruneRequest.SerializeToString,
+            lightflow_dot_control_dot_v1_dot_control__pb2.PruneResponse.FromString,
             options,
             channel_credentials,
             insecure,

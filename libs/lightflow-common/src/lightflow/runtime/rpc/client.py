@@ -6,7 +6,7 @@ that the service raised, NoControlService where none answers, and RequestFailed 
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from lightflow.runtime.rpc.options import CALL_TIMEOUT, LOAD_TIMEOUT, VALUE_TIMEOUT, client_options
@@ -218,6 +218,14 @@ class ControlClient:
     def stop_workers(self, ids: Iterable[str] = ()) -> "list[pb.Worker]":
         """Ask workers to stop; none named: all. The answer holds those that were asked."""
         return list(self._call(self._stub.StopWorkers, self._pb.StopWorkersRequest(ids=ids)).stopped)
+
+    def prune(self, older_than: timedelta | None = None) -> "pb.PruneResponse":
+        """Remove what runs left that ended longer ago than this (None: than the system keeps them)."""
+        request = self._pb.PruneRequest()
+        if older_than is not None:
+            request.older_than.FromTimedelta(older_than)
+        answer: pb.PruneResponse = self._call(self._stub.Prune, request, VALUE_TIMEOUT)
+        return answer
 
     # How calls are made
 
