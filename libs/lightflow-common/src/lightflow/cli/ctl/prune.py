@@ -25,4 +25,8 @@ def command(session: Session, older_than: str | None) -> None:
     if session.json:
         write_json({"runs": pruned.runs, "versions": pruned.versions})
     else:
-        click.echo(f"Removed {pruned.runs} runs and {pruned.versions} versions.")
+        click.echo(f"Removed {_count(pruned.runs, 'run')} and {_count(pruned.versions, 'version')}.")
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
