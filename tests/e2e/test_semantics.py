@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 from tests.e2e.cases import CASES, Case
+from tests.e2e.signal_cases import SIGNALS
 from tests.e2e.support import seen
 
 from lightflow.client import Client
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", CASES + SIGNALS, ids=lambda case: case.name)
 def test_a_workflow_ends_as_it_must(client: Client, workflow_file: Callable[..., Path], case: Case) -> None:
     end = seen(client, client.start(workflow_file(case.name[:40], case.body)))
     assert (end.state, end.tasks) == (case.state, case.tasks), end.error
