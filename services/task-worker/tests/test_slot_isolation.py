@@ -1,5 +1,6 @@
 """What one attempt does to its process is never seen by the next one, though both run in one child."""
 
+import os
 import pickle
 from dataclasses import replace
 
@@ -103,3 +104,20 @@ async def test_a_child_with_threads_or_processes_left_is_replaced_and_they_end(s
     assert slot.child_pid is None
     pid = pickle.loads(result.output).get("pid")
     assert pid is None or not is_alive(pid)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "sys.modules.pop('json')",
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))",
+        "os.nice(1)",
+        "os.setegid(os.getegid() or 65534)",
+    ],
+)
+async def test_a_child_that_is_changed_for_good_is_replaced(slot, workshop, calls, change):
+    if "setegid" in change and os.geteuid() != 0:
+        pytest.skip("only root may become somebody else")
+    job = await workshop.task(change, before="import resource, sys")
+    assert (await slot.run(job, calls, ignore)).outcome.ending is Ending.SUCCEEDED
+    assert slot.child_pid is None

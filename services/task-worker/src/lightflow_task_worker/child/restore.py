@@ -3,6 +3,7 @@
 import io
 import logging
 import os
+import resource
 import signal
 import sys
 import threading
@@ -101,15 +102,17 @@ def flush() -> None:
 
 
 class Traces:
-    """Whether an attempt left threads or processes behind that could disturb the next one."""
+    """Whether an attempt left threads or processes behind, or changed its process for good, and so would disturb."""
 
     def __init__(self) -> None:
+        self._nature = _nature()
+        self._modules = frozenset(sys.modules)
         self._only_child = f"{os.getpid()}".encode()
         self._mine, self._guardians = (_open_children(pid) for pid in (os.getpid(), os.getppid()))
 
     def any(self) -> bool:
         """True also for what was reparented to the guardian, whose only child this process is otherwise."""
-        if threading.active_count() > 1:
+        if threading.active_count() > 1 or _nature() != self._nature or not sys.modules.keys() >= self._modules:
             return True
         if self._mine is None or self._guardians is None:
             return False
@@ -118,6 +121,12 @@ class Traces:
         siblings = os.pread(self._guardians, 4096, 0).split()
         # The guardian may not have come round yet to what is dead.
         return siblings != [self._only_child] and any(map(_is_alive, set(siblings) - {self._only_child}))
+
+
+def _nature() -> tuple[Any, ...]:
+    """What a process cannot take back, or not be sure to: who it is, its limits, its priority."""
+    identity = os.getuid(), os.geteuid(), os.getgid(), os.getegid()
+    return *identity, os.getpriority(os.PRIO_PROCESS, 0), *map(resource.getrlimit, _LIMITS)
 
 
 def _is_alive(pid: bytes) -> bool:
@@ -145,6 +154,16 @@ def _signals() -> Iterator[tuple[int, _Handler]]:
     for number in _HANDLED:
         yield number, signal.getsignal(number)
 
+
+_LIMITS = (
+    resource.RLIMIT_AS,
+    resource.RLIMIT_CPU,
+    resource.RLIMIT_DATA,
+    resource.RLIMIT_FSIZE,
+    resource.RLIMIT_NOFILE,
+    resource.RLIMIT_NPROC,
+    resource.RLIMIT_STACK,
+)
 
 _HANDLED = (
     signal.SIGINT,
