@@ -68,6 +68,12 @@ def test_the_line_of_the_user_is_the_last_one_outside_of_libraries() -> None:
     assert user_line('  File "/usr/lib/python3.11/a.py", line 1, in f') == "/usr/lib/python3.11/a.py:1 in f"
 
 
+def test_what_lightflow_itself_says_of_a_task_has_no_place_in_the_users_code() -> None:
+    said_here = '  File "/x/python3.11/site-packages/lightflow/models/attempt.py", line 96, in _checked'
+    assert user_line(said_here) == ""
+    assert user_line('  File "/src/lightflow_task_worker/child/attempts.py", line 131, in _pickled') == ""
+
+
 def test_an_uploaded_file_is_called_as_its_owner_calls_it() -> None:
     unpacked = f"/var/cache/uploads/{'0a' * 32}/flow.py"
     assert user_line(f'  File "{unpacked}", line 3, in work') == "flow.py:3 in work"

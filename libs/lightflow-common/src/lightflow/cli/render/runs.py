@@ -19,10 +19,8 @@ MOST_TASKS = 60
 """A closing summary with more tasks than this shows those that did not succeed, and counts the others."""
 
 _FRAME = re.compile(r'^\s*File "(?P<file>.+)", line (?P<line>\d+), in (?P<function>.+)$')
-_NOT_THE_USERS = re.compile(
-    r"[/\\](site-packages|dist-packages|lib[/\\]python3[^/\\]*|lightflow_(task_worker|scheduler|dag_runner))[/\\]"
-    r"|[/\\]lightflow[/\\](models|tasks|runtime|local|core)[/\\]|^<"
-)
+_OURS = re.compile(r"[/\\](lightflow_task_worker|lightflow[/\\](models|tasks|runtime|local|core))[/\\]")
+_LIBRARIES = re.compile(r"[/\\](site-packages|dist-packages|lib[/\\]python3[^/\\]*)[/\\]|^<")
 
 
 def runs_table(runs: Sequence["pb.Run"], now: datetime) -> str:
@@ -83,12 +81,16 @@ def error_text(error: "pb.Error") -> str:
 
 
 def user_line(traceback: str) -> str:
-    """The last line of a traceback that lies in the user's own code: `file:line in function: code`; "" if none does."""
+    """The last line of a traceback that lies in the user's own code, else in a library: `file:line in function: code`.
+
+    "" where there is no such line: what Lightflow itself says of a task has no place in the user's code.
+    """
     lines = traceback.splitlines()
-    found = [(match, index) for index, line in enumerate(lines) if (match := _FRAME.match(line))]
+    frames = [(match, index) for index, line in enumerate(lines) if (match := _FRAME.match(line))]
+    found = [entry for entry in frames if not _OURS.search(entry[0]["file"])]
     if not found:
         return ""
-    own = [entry for entry in found if not _NOT_THE_USERS.search(entry[0]["file"])]
+    own = [entry for entry in found if not _LIBRARIES.search(entry[0]["file"])]
     match, index = (own or found)[-1]
     code = lines[index + 1].strip() if index + 1 < len(lines) and lines[index + 1].startswith("    ") else ""
     place = f"{as_given(match['file'])}:{match['line']} in {match['function']}"
