@@ -103,6 +103,10 @@ def _tell(session: Session, info: "StackInfo") -> None:
 
 
 def _next(info: "StackInfo") -> str:
-    """A command that works where the person is."""
+    """A command that works where the person is, with the workflows that the system has."""
+    from lightflow.config import Config
+
+    folders = Config.from_file(info.config).workflows
+    what = "run simple" if any((Path(folder) / "simple.py").is_file() for folder in folders) else "list"
     here = Path(".lightflow").resolve() == Path(info.data_dir)
-    return "lightflowctl run simple" if here else f"lightflowctl --data-dir {info.data_dir} run simple"
+    return f"lightflowctl {what}" if here else f"lightflowctl --data-dir {info.data_dir} {what}"
