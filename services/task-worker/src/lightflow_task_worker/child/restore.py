@@ -106,13 +106,13 @@ class Traces:
 
     def __init__(self) -> None:
         self._nature = _nature()
-        self._modules = frozenset(sys.modules)
+        self._modules = len(sys.modules)
         self._only_child = f"{os.getpid()}".encode()
         self._mine, self._guardians = (_open_children(pid) for pid in (os.getpid(), os.getppid()))
 
     def any(self) -> bool:
         """True also for what was reparented to the guardian, whose only child this process is otherwise."""
-        if threading.active_count() > 1 or _nature() != self._nature or not sys.modules.keys() >= self._modules:
+        if threading.active_count() > 1 or _nature() != self._nature or len(sys.modules) < self._modules:
             return True
         if self._mine is None or self._guardians is None:
             return False
@@ -155,15 +155,8 @@ def _signals() -> Iterator[tuple[int, _Handler]]:
         yield number, signal.getsignal(number)
 
 
-_LIMITS = (
-    resource.RLIMIT_AS,
-    resource.RLIMIT_CPU,
-    resource.RLIMIT_DATA,
-    resource.RLIMIT_FSIZE,
-    resource.RLIMIT_NOFILE,
-    resource.RLIMIT_NPROC,
-    resource.RLIMIT_STACK,
-)
+_LIMITS = (resource.RLIMIT_AS, resource.RLIMIT_CPU, resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE)
+"""Those that programs set."""
 
 _HANDLED = (
     signal.SIGINT,
