@@ -63,7 +63,7 @@ MISTAKES = [
 
 @pytest.mark.parametrize("wrong", MISTAKES, ids=lambda wrong: wrong.name)
 def test_a_file_with_a_mistake_is_refused_by_what_and_where(
-    cli: Cli, workflow_file: Callable[..., Path], wrong: Wrong
+    cli: Cli, client: Client, workflow_file: Callable[..., Path], wrong: Wrong
 ) -> None:
     file = workflow_file(wrong.name, wrong.body)
     refused = cli("start", file, *wrong.arguments)
@@ -72,7 +72,7 @@ def test_a_file_with_a_mistake_is_refused_by_what_and_where(
     assert [part for part in wrong.named if part not in refused.err] == [], refused.err
     assert refused.err.count("\n") <= 2
     assert "Traceback" not in refused.err
-    assert cli("status", "--workflow", wrong.name, "-o", "json").json == []
+    assert list(client.runs(workflow=wrong.name)) == []
 
 
 NOT_THERE = [
@@ -96,11 +96,19 @@ def test_what_is_not_there_is_refused_with_what_was_probably_meant(
 ) -> None:
     workflow_file("report", GOOD)
     (cli.folder / "notes.txt").touch()
-    for command in ("start", "show"):
-        refused = cli(command, *arguments)
-        assert (refused.code, refused.out) == (2, "")
-        assert [part for part in named if part not in refused.err] == [], refused.err
-        assert refused.err.count("\n") <= 2
+    refused = cli("start", *arguments)
+    assert (refused.code, refused.out) == (2, "")
+    assert [part for part in named if part not in refused.err] == [], refused.err
+    assert refused.err.count("\n") <= 2
+
+
+@pytest.mark.parametrize("command", ["run", "show", "deploy"])
+def test_every_command_that_takes_a_workflow_refuses_it_alike(
+    cli: Cli, workflow_file: Callable[..., Path], command: str
+) -> None:
+    broken = cli(command, workflow_file("broken", f"import nosuchmodule\n{GOOD}"))
+    assert (broken.code, broken.out) == (2, "")
+    assert "nosuchmodule" in broken.err
 
 
 def test_a_file_in_a_workflow_folder_is_refused_by_its_own_path(cli: Cli, flows: Path) -> None:
