@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lightflow.runtime.sources import gather, imported, pack, unpack
+from lightflow.runtime.sources import candidates, gather, imported, pack, unpack
 
 
 @pytest.fixture
@@ -92,3 +92,12 @@ def test_what_was_packed_is_unpacked_and_nothing_outside_the_folder_is_written(t
     unpack(pack({"a.py": b"1", "../evil.py": b"2"}), tmp_path / "in")
     assert (tmp_path / "in" / "a.py").read_bytes() == b"1"
     assert not (tmp_path / "evil.py").exists()
+
+
+def test_folders_and_hidden_files_are_no_workflows(tmp_path):
+    for name in ("b.py", "a.py", ".#a.py", "notes.txt"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "folder.py").mkdir()
+    (tmp_path / "gone.py").symlink_to("nowhere.py")
+    assert [path.name for path in candidates(tmp_path)] == ["a.py", "b.py"]
+    assert candidates(tmp_path / "absent") == []

@@ -5,12 +5,14 @@ import inspect
 from collections.abc import Iterable
 from pathlib import Path
 
+from lightflow.runtime.sources import candidates
+
 
 def list_workflows(folders: Iterable[Path]) -> list[dict[str, str]]:
     """The workflow files as {name, docstring, error}, by name; of two with one name the first folder's."""
     found: dict[str, dict[str, str]] = {}
     for folder in folders:
-        for file in sorted(folder.glob("*.py")) if folder.is_dir() else ():
+        for file in candidates(folder):
             if file.stem not in found and (entry := _describe(file)) is not None:
                 found[file.stem] = entry
     return [found[name] for name in sorted(found)]

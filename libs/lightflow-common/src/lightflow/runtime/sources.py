@@ -43,6 +43,11 @@ def unpack(archive: bytes, folder: Path) -> None:
         source.extractall(folder)
 
 
+def candidates(folder: Path) -> list[Path]:
+    """The files of a folder that may be workflows, by name; hidden ones are what editors leave there."""
+    return sorted(path for path in folder.glob("[!.]*.py") if path.is_file())
+
+
 def helpers(file: Path) -> list[Path]:
     """The files beside a workflow file that its imports lead to, directly or not; of packages all files."""
     return [source for source in modules(file.resolve().parent, imported(file)) if source != file.resolve()]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lightflow.models import Option, Parameters
+from lightflow.runtime.sources import candidates
 
 CHILD = "lightflow.runtime.workflow_child"
 
@@ -41,7 +42,7 @@ def workflow_files(folders: Iterable[str]) -> dict[str, str]:
     """The files that may be workflows, by name; of two with one name the first folder's."""
     found: dict[str, str] = {}
     for folder in map(Path, folders):
-        for file in sorted(folder.glob("*.py")) if folder.is_dir() else ():
+        for file in candidates(folder):
             found.setdefault(file.stem, str(file))
     return dict(sorted(found.items()))
 
