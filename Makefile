@@ -6,7 +6,7 @@ BIN    := .venv/bin
 export UV_PROJECT_ENVIRONMENT := .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint types contracts proto proto-check format up down clean
+.PHONY: help setup run test lint types contracts proto proto-check reference format up down clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,7 +26,7 @@ run: setup ## the main job: a workflow, end to end, on the three services
 	@$(BIN)/lightflowctl run simple
 
 test: setup lint types contracts proto-check ## the whole suite, on a real redis and a real MongoDB
-	@$(BIN)/pytest -n 2 --dist worksteal
+	@$(BIN)/pytest -n 2 --dist loadfile
 
 lint: setup
 	@$(BIN)/ruff check .
@@ -47,6 +47,9 @@ proto: setup ## generate the stubs from proto/ again
 
 proto-check: setup
 	@$(BIN)/python tools/generate_stubs.py --check
+
+reference: setup ## generate the tables of docs/configuration.md from the code again
+	@$(BIN)/python tools/generate_reference.py
 
 up: setup ## a system in this folder, in the background
 	@$(BIN)/lightflowctl up --detach

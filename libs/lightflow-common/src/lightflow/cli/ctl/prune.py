@@ -12,9 +12,10 @@ AGE = "Age since a run's end: 30m, 2h, 3d.  [default: engine.retention_days]"
 @session_options
 @pass_session
 def command(session: Session, older_than: str | None) -> None:
-    """Remove runs that ended long ago, with their outputs and logs, and versions that nothing uses.
+    """Remove what runs left that ended long ago.
 
-    A system does so by itself, every hour; this does it now.
+    Their outputs, logs and records go, and versions that nothing uses. A system does so by itself, every hour; this
+    does it now.
     """
     from lightflow.cli.parsing import parse_age
     from lightflow.cli.result import write_json
