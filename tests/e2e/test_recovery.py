@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
-from tests.e2e.support import PATIENCE, gone, seen, write_workflow
+from tests.e2e.support import PATIENCE, Cli, gone, seen, write_workflow
 
 from lightflow.client import Client
 from lightflow.config import Config
@@ -37,16 +37,19 @@ def kill(stack: Stack, name: str) -> None:
 
 
 class Gate:
-    """Holds the one task that reads from it until it is opened."""
+    """Holds tasks that read a byte from it, each until it is let go on."""
 
     def __init__(self, path: Path) -> None:
         os.mkfifo(path)
         self.path = str(path)
+        self._descriptor = os.open(path, os.O_RDWR)  # also a reader, so that no byte is lost
 
-    def open(self) -> None:
-        """Let the task go on."""
-        with open(self.path, "wb", buffering=0) as gate:
-            gate.write(b"x")
+    def open(self, count: int = 1) -> None:
+        """Let so many tasks go on."""
+        os.write(self._descriptor, b"x" * count)
+
+    def close(self) -> None:
+        os.close(self._descriptor)
 
 
 class Told:
@@ -76,6 +79,13 @@ def told(tmp_path: Path) -> Iterator[Told]:
     told = Told(tmp_path / "told")
     yield told
     told.close()
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Gate]:
+    gate = Gate(tmp_path / "gate")
+    yield gate
+    gate.close()
 
 
 @pytest.fixture(scope="module")
@@ -179,9 +189,8 @@ KILLED = [
 
 @pytest.mark.parametrize("killed", KILLED, ids="+".join)
 def test_a_run_ends_as_it_would_have_whoever_is_killed_meanwhile(
-    quick_stack: Stack, client: Client, tmp_path: Path, told: Told, killed: tuple[str, ...]
+    quick_stack: Stack, client: Client, tmp_path: Path, told: Told, gate: Gate, killed: tuple[str, ...]
 ) -> None:
-    gate = Gate(tmp_path / "gate")
     body = (TELL + CHAIN).format(told=told.path, gate=gate.path)
     run = client.start(write_workflow(tmp_path, "chain", body))
     told.pids(1)
@@ -195,3 +204,51 @@ def test_a_run_ends_as_it_would_have_whoever_is_killed_meanwhile(
     assert end.state == "succeeded"
     assert {state for tasks in end.tasks.values() for state in tasks.values()} == {"succeeded"}
     assert end.attempts["main:1"] == {"first": 1, "middle": 2 if again else 1, "last": 1}
+
+
+PAUSED = """
+    def hold(data, store, signal, context):
+        tell(data, store, signal, context)
+        with open({gate!r}, "rb", buffering=0) as gate:
+            gate.read(1)
+        data["attempt"] = context.attempt
+
+    tasks = {{PythonTask(f"task{{number}}", hold): None for number in range({tasks})}}
+    main = Dag("main", schema=tasks)
+"""
+SOON_MISSED = "engine:\n  lease_interval: 0.3\n  lease_timeout: 3.0\n  self_fence: 2.0\n  sweep_interval: 0.5\n"
+
+
+def test_what_a_paused_worker_ran_is_run_elsewhere_and_its_own_outcome_is_refused(
+    tmp_path: Path, told: Told, gate: Gate
+) -> None:
+    config = tmp_path / "lightflow.cfg"
+    config.write_text(SOON_MISSED)
+    body = TELL + PAUSED
+    with (
+        Stack.temporary(task_slots=1, replicas={WORKER: 2}, config=str(config)) as stack,
+        Client(stack.target) as client,
+    ):
+        cli = Cli(stack.data_dir, tmp_path)
+        run = client.start(write_workflow(tmp_path, "one", body.format(told=told.path, gate=gate.path, tasks=1)))
+        told.pids(1)
+        (task,) = cli("status", run.id, "-o", "json").json["dags"][0]["tasks"]
+        (pid,) = [
+            worker["pid"]
+            for worker in cli("workers", "-o", "json").json
+            if task["worker"] in (worker["name"], f"{worker['name']}@{worker['host']}")
+        ]
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            told.pids(1)  # the second attempt, elsewhere
+            gate.open(2)
+            end = seen(client, run)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        assert (end.state, end.attempts) == ("succeeded", {"main:1": {"task0": 2}})
+        assert run.result("task0")["attempt"] == 2
+        both = client.start(write_workflow(tmp_path, "two", body.format(told=told.path, gate=gate.path, tasks=2)))
+        told.pids(2)  # side by side, so that both workers have one
+        gate.open(2)
+        assert both.wait(PATIENCE) == "succeeded"
+        assert run.result("task0")["attempt"] == 2
