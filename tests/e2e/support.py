@@ -7,6 +7,7 @@ import select
 import subprocess
 import sys
 import textwrap
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -151,13 +152,14 @@ def states(document: dict[str, Any]) -> dict[str, dict[str, str]]:
 
 def gone(pids: Iterable[int], within: float) -> bool:
     """Whether these processes have all ended after so many seconds at most, each of them waited for by its pid."""
+    deadline = time.monotonic() + within
     for pid in pids:
         try:
             descriptor = os.pidfd_open(pid)
         except ProcessLookupError:
             continue
         try:
-            if not select.select([descriptor], [], [], within)[0]:
+            if not select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0]:
                 return False
         finally:
             os.close(descriptor)
