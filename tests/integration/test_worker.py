@@ -20,6 +20,7 @@ from lightflow_dag_runner.sweep import DagSweep
 from lightflow_task_worker.attempt import Attempt, Tools
 from lightflow_task_worker.inputs import Inputs
 from lightflow_task_worker.lease import Lease
+from lightflow_task_worker.preparing import Preparing
 from lightflow_task_worker.settings import Settings
 from lightflow_task_worker.slot import Result
 from lightflow_task_worker.store import StopFacts
@@ -100,10 +101,10 @@ def tools(engine, slot, member):
 
     settings = Settings(EngineSettings(), "worker@host", ("task",), (), ())
     store = TaskStore(engine.db, member)
+    preparing = Preparing(Inputs(engine.payloads), engine.payloads, "worker@host")
     return Tools(
-        engine.db, settings, store, Versions(), engine.payloads, Inputs(engine.payloads), Pool(), engine.sent,
-        engine.sent, None,
-    )  # fmt: skip
+        engine.db, settings, store, Versions(), engine.payloads, preparing, Pool(), engine.sent, engine.sent, None
+    )
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from typing import Any
 
 from lightflow.core.errors import LightflowException
 from lightflow.core.graph import DagSpec
-from lightflow.core.inputs import contributions
 from lightflow.core.outcomes import Ending, ErrorInfo, Outcome
 from lightflow.core.states import Reason, Service, State
 from lightflow.runtime import attempts
@@ -22,10 +21,10 @@ from lightflow_task_worker.aftermath import Aftermath, Ended
 from lightflow_task_worker.calls import Calling, TaskCalls
 from lightflow_task_worker.echo import Echo, Terminal
 from lightflow_task_worker.ending import End, end_of
-from lightflow_task_worker.inputs import Inputs
 from lightflow_task_worker.pool import Pool
+from lightflow_task_worker.preparing import Preparing
 from lightflow_task_worker.settings import Settings
-from lightflow_task_worker.slot import Input, Job, Output, Result, Slot
+from lightflow_task_worker.slot import Job, Output, Result, Slot
 from lightflow_task_worker.store import Circumstances, StopFacts, Store
 from lightflow_task_worker.versions import Version, Versions
 
@@ -44,7 +43,7 @@ class Tools:
     store: Store
     versions: Versions
     payloads: Payloads
-    inputs: Inputs
+    preparing: Preparing
     pool: Pool
     hints: Hints
     notifier: Notifier
@@ -134,7 +133,7 @@ class Attempt:
         if tools.terminal is not None:
             echo = Echo(tools.terminal, Writer(self.task["dag"], self.task["task"], self.number))
         try:
-            job = await self._job(version, dag, circumstances)
+            job = await tools.preparing.job(self.task, version, dag, circumstances)
             result = await self._in_slot(job, log.write if echo is None else _both(log.write, echo.write))
         except LightflowException as error:
             result = Result(Outcome(Ending.ERROR, ErrorInfo(type(error).__name__, str(error)), retryable=False))
@@ -166,33 +165,6 @@ class Attempt:
             if self._kill is not None:
                 self._kill.cancel()
             await pool.put_back(slot)
-
-    async def _job(self, version: Version, dag: DagSpec, circumstances: Circumstances) -> Job:
-        task = self.task
-        index = task["index"]
-        given = contributions(dag, index, circumstances.states)
-        fields = [circumstances.outputs.get(each.index) for each in given]
-        payloads = await self.tools.inputs.load(fields)
-        start = circumstances.start_data if not dag.predecessors[index] else None
-        return Job(
-            task_run=task["_id"],
-            run_id=task["run"],
-            workflow=circumstances.workflow,
-            version=task["version"],
-            dag=task["dag"],
-            task=task["task"],
-            index=index,
-            attempt=self.number,
-            worker=self.tools.settings.name,
-            timeout=dag.tasks[index].timeout,
-            shard=await version.shard(dag.name, index),
-            folder=version.folder,
-            inputs=tuple(
-                Input(each.name, (each.alias,) if each.alias else (), payload)
-                for each, payload in zip(given, payloads, strict=True)
-            ),
-            start_data=None if start is None else await self.tools.payloads.load(start),
-        )
 
     async def _end(self, dag: DagSpec, result: Result) -> None:
         tools, task = self.tools, self.task

@@ -32,6 +32,7 @@ from lightflow_task_worker.leftovers import marker
 from lightflow_task_worker.loading import Loader, LoadSettings
 from lightflow_task_worker.loop import TaskWorker
 from lightflow_task_worker.pool import Pool
+from lightflow_task_worker.preparing import Preparing
 from lightflow_task_worker.settings import Settings
 from lightflow_task_worker.slot import ChildSettings, Slots
 from lightflow_task_worker.store import Store
@@ -119,7 +120,7 @@ def _tools(
         Store(db, member),
         Versions(db, with_.payloads, _cache_folder(settings, identity)),
         with_.payloads,
-        Inputs(with_.payloads),
+        Preparing(Inputs(with_.payloads), with_.payloads, settings.name),
         pool,
         with_.hints,
         with_.notifier,
