@@ -22,6 +22,9 @@ CHANNEL = "lightflow:look"
 BREATH = 0.005
 """Seconds between two sendings, in which equal looks of a busy time become one."""
 
+PATIENT = frozenset({"run", "log"})
+"""Kinds that may wait as long: there are many of them, and nobody waits for a single one."""
+
 RECONNECT_DELAYS = (0.05, 0.1, 0.2, 0.5, 1.0)
 
 logger = logging.getLogger(__name__)
@@ -92,6 +95,7 @@ class Notifier:
         self._subscriptions: set[Subscription] = set()
         self._pending: dict[str, None] = {}
         self._wake = asyncio.Event()
+        self._urgent = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -106,6 +110,8 @@ class Notifier:
         """Tell whoever listens to look; equal looks that wait to be sent become one."""
         self._pending[json.dumps({"kind": kind, **ids}, sort_keys=True)] = None
         self._wake.set()
+        if kind not in PATIENT:
+            self._urgent.set()
 
     @contextlib.asynccontextmanager
     async def subscribe(self, *kinds: str) -> AsyncIterator[Subscription]:
@@ -122,7 +128,10 @@ class Notifier:
             await self._wake.wait()
             self._wake.clear()
             await self._flush()
-            await asyncio.sleep(BREATH)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(BREATH):
+                    await self._urgent.wait()
+            self._urgent.clear()
 
     async def _flush(self) -> None:
         messages, self._pending = list(self._pending), {}
