@@ -74,7 +74,7 @@ async def slots():
 
 @pytest.fixture
 async def loader(database, payloads, notifier, slots, folder):
-    settings = LoadSettings([folder / "flows"], [], 5.0, folder / "cache", "worker")
+    settings = LoadSettings([folder / "flows"], [], 5.0, folder / "cache", lambda: "worker")
     loader = Loader(database, payloads, notifier, slots, settings)
     serving = asyncio.create_task(loader.serve())
     yield loader

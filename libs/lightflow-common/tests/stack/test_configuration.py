@@ -46,13 +46,11 @@ def test_a_stack_speaks_over_its_own_sockets_whatever_the_person_configured(plac
 
 
 def test_a_person_who_says_nothing_gets_the_shipped_examples(places: Places, tmp_path: Path) -> None:
-    (shipped,) = merge({}, PLAIN, places, tmp_path)["workflows"]
+    *_, shipped = merge({}, PLAIN, places, tmp_path)["workflows"]
     assert shipped.endswith("lightflow/examples")
 
 
-def test_folders_for_workflows_beside_the_person_come_before_the_shipped_ones(places: Places, tmp_path: Path) -> None:
-    (tmp_path / "examples").mkdir()
-    (tmp_path / "workflows").mkdir()
+def test_folders_beside_the_person_come_first_whether_they_exist_yet_or_not(places: Places, tmp_path: Path) -> None:
     folders = merge({}, PLAIN, places, tmp_path)["workflows"]
     assert folders[:2] == [str(tmp_path / "workflows"), str(tmp_path / "examples")]
     assert len(folders) == 3

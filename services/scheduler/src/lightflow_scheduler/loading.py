@@ -8,8 +8,6 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
-from pymongo.errors import PyMongoError
-
 from lightflow.core import errors as family
 from lightflow.core.errors import LightflowException, LoadTimeout, NoWorkerAvailable, WorkflowImportError
 from lightflow.core.ids import new_id
@@ -80,11 +78,13 @@ class Loading:
                 return load
             tried = asking
         asking = self._pending[key] = asyncio.create_task(self._ask(question))
-        try:
-            return await asyncio.shield(asking)
-        except PyMongoError:
+        asking.add_done_callback(lambda asked: self._forget_failed(key, asked))
+        return await asyncio.shield(asking)
+
+    def _forget_failed(self, key: tuple[str, ...], asked: asyncio.Task[str]) -> None:
+        """Nobody shares a question that could not be asked, whether its asker is still there or not."""
+        if (asked.cancelled() or asked.exception() is not None) and self._pending.get(key) is asked:
             del self._pending[key]
-            raise
 
     async def _ask(self, question: Question) -> str:
         load = new_id()

@@ -4,12 +4,13 @@ import asyncio
 import logging
 from dataclasses import dataclass
 
+from pymongo.errors import PyMongoError
+
 from lightflow.core.states import FINAL
 from lightflow.runtime.datastore.mongo import RunStore
 from lightflow.runtime.logs import remove_logs
 from lightflow.runtime.mongo import Database, Document
 from lightflow.runtime.payloads import Payloads, collect_orphans
-from lightflow.runtime.process import UNREACHABLE
 from lightflow_scheduler.collaborators import Collaborators
 
 HOUR = 3600.0
@@ -41,8 +42,8 @@ class Retention:
         while True:
             try:
                 await self.prune(self.days)
-            except UNREACHABLE as error:
-                logger.warning("nothing was pruned, it will be in an hour: %s", str(error).splitlines()[0])
+            except PyMongoError as error:
+                logger.warning("not all was pruned, the rest will be in an hour: %s", str(error).splitlines()[0])
             await asyncio.sleep(HOUR)
 
     async def prune(self, days: float) -> Pruned:

@@ -76,6 +76,8 @@ class Signals:
             known = ", ".join(sorted(start["name"] for start in run["starts"])[:10])
             raise InvalidRequest("name", f"run {run['_id']} has no DAG run {name!r}; it has {known or 'none'}")
         dag_run = await self._created(run["_id"], ids.dag_run_id(run["_id"], name))
+        if dag_run is None:
+            return
         open_ = {"_id": dag_run["_id"], "state": {"$nin": _FINAL}, "stop": None}
         change = {"$set": {"stop": Reason.STOPPED.value, "dirty": ids.new_id()}, "$currentDate": {"changed_at": True}}
         await self._dag_runs.update_one(open_, change)
@@ -104,12 +106,10 @@ class Signals:
     async def _recorded(self, run_id: str, join: Document, names: Iterable[str]) -> list[Document]:
         """Enter a join in the run's list; the list as it is then, in the order of entering."""
         entry = {**join, "names": sorted(names)}
-        others = {
-            "$filter": {
-                "input": {"$ifNull": ["$joins", []]},
-                "cond": {"$ne": ["$$this.request", _text(join["request"])]},
-            }
-        }
+        # What an earlier attempt of the same task waited for, nobody waits for any more.
+        task = join["request"].rpartition("/")[0].rpartition("/")[0] or join["request"]
+        is_other = {"$ne": [{"$indexOfBytes": ["$$this.request", _text(task)]}, 0]}
+        others = {"$filter": {"input": {"$ifNull": ["$joins", []]}, "cond": is_other}}
         update = [{"$set": {"joins": {"$concatArrays": [others, [{"$literal": entry}]]}}}]
         run = await self._runs.find_one_and_update(
             {"_id": run_id}, update, projection={"joins": 1}, return_document=ReturnDocument.AFTER
@@ -141,10 +141,13 @@ class Signals:
         dag_run = await self._dag_runs.find_one({"_id": ids.dag_run_id(run_id, dag)}, {"state": 1, "stop": 1})
         return dag_run is not None and (dag_run["state"] in _ENDING or dag_run.get("stop") is not None)
 
-    async def _created(self, run_id: str, dag_run_id: str) -> Document:
+    async def _created(self, run_id: str, dag_run_id: str) -> Document | None:
+        """A DAG run that was asked for, once it exists; None when its run ended before."""
         pause = _FIRST_PAUSE
         async with self._with.notifier.subscribe("run") as looks:
             while (found := await self._dag_runs.find_one({"_id": dag_run_id}, {"queue": 1})) is None:
+                if await self._is_final(run_id):
+                    return None
                 self._with.look(run_id)
                 await soon(looks, pause, run=run_id)
                 pause = min(2 * pause, _LONGEST_PAUSE)

@@ -5,6 +5,8 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any
 
+from pymongo.errors import PyMongoError
+
 from lightflow.core.errors import LightflowException
 from lightflow.core.graph import DagSpec
 from lightflow.core.outcomes import Ending, ErrorInfo, Outcome
@@ -62,6 +64,7 @@ class Attempt:
     stopping: Reason | None = None
     superseded: bool = False
     returned: bool = False
+    _killed: bool = False
     _slot: Slot | None = None
     _kill: asyncio.TimerHandle | None = None
     _background: set[asyncio.Task[None]] = field(default_factory=set)
@@ -112,7 +115,8 @@ class Attempt:
         self.kill()
 
     def kill(self) -> None:
-        """Kill everything that the attempt started."""
+        """Kill everything that the attempt started, or starts yet."""
+        self._killed = True
         if self._slot is not None:
             task = asyncio.create_task(self._slot.kill())
             self._background.add(task)
@@ -141,12 +145,19 @@ class Attempt:
             log.write(
                 f"Warning: the limit names {name!r}, which is no successor of this task; it is ignored\n".encode()
             )
-        await log.close()
+        await self._close(log)
         if echo is not None:
             echo.close(result.outcome)
         if self.returned and result.outcome.ending is Ending.KILLED:
             return Result(Outcome(Ending.RETURNED))
         return result
+
+    async def _close(self, log: LogWriter) -> None:
+        try:
+            await log.close()
+        except PyMongoError as error:
+            # Logs do not decide: what the attempt ended with is committed all the same.
+            logger.error("the end of the log of %s is lost: %s", self.id, error)
 
     async def _in_slot(self, job: Job, output: Output) -> Result:
         pool = self.tools.pool
@@ -159,6 +170,8 @@ class Attempt:
             self._slot = slot
             if self.stopping is not None:
                 slot.tell_stopped()
+            if self._killed:
+                self.kill()
             return await running
         finally:
             self._slot = None

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ class LoadSettings:
     libraries: Sequence[Path]
     limit: float
     cache: Path
-    holder: str
+    holder: Callable[[], str]
 
 
 class Loader:
@@ -92,7 +92,7 @@ class Loader:
 
     async def _claim(self) -> Document | None:
         """Take a question; one that is this worker's already is one whose claim was not answered."""
-        holder = self._settings.holder
+        holder = self._settings.holder()
         return await self._loads.find_one_and_update(
             {"$or": [{"state": "pending"}, {"state": "claimed", "holder": holder}]},
             {"$set": {"state": "claimed", "holder": holder, "seen": True}},
@@ -102,7 +102,7 @@ class Loader:
 
     async def _answer(self, question: Document, result: Document) -> None:
         await self._loads.update_one(
-            {"_id": question["_id"], "state": "claimed", "holder": self._settings.holder},
+            {"_id": question["_id"], "state": "claimed", "holder": question["holder"]},
             {"$set": {"state": "done", "result": result}, "$currentDate": {"finished_at": True}},
         )
         await self._notifier.publish("load", load=str(question["_id"]), state="done")

@@ -111,7 +111,12 @@ class TaskWorker:
         running.add_done_callback(self._running.discard)
 
     async def _pass_on(self, ids: list[str]) -> None:
-        for queue in await self.tools.store.queues_of(ids):
+        try:
+            queues = await self.tools.store.queues_of(ids)
+        except UNREACHABLE as error:
+            logger.warning("a hint is left to the sweep: %s", str(error).splitlines()[0])
+            return
+        for queue in queues:
             self.tools.hints.send(Service.TASK_WORKER, queue, ids)
 
     async def _run(self, attempt: Attempt) -> None:
@@ -121,5 +126,7 @@ class TaskWorker:
             # What is recorded in this worker's name and not run by it is given back at the next renewal.
             logger.exception("the attempt of %s broke off", attempt.id)
         finally:
-            del self.tools.held[attempt.id]
+            # The same task may be this worker's again by now, as another attempt.
+            if self.tools.held.get(attempt.id) is attempt:
+                del self.tools.held[attempt.id]
             self.tools.pool.give()

@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +10,11 @@ from typing import Any
 
 from lightflow.core.errors import LightflowException, LoadTimeout, WorkflowImportError
 from lightflow.core.graph import WorkflowSpec
+from lightflow.runtime.membership import PYTHON
 from lightflow_task_worker.frames import Frame, Header, PipeClosedError
 from lightflow_task_worker.guard import Guard, GuardianGoneError
 from lightflow_task_worker.guards import Guards
 from lightflow_task_worker.process import ChildProcess
-
-PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
-"""The Python of this worker, as versions record it."""
 
 _OUTPUT_KEPT = 8192  # bytes of what the file printed, for the case that its process dies
 _OVERTIME = 1.0  # seconds after its limit for a child to say by itself where it was
@@ -97,7 +94,9 @@ class Maker:
             self._guards.forget(self._guard)
 
     async def _fresh(self) -> ChildProcess:
-        child = await (self._next or asyncio.create_task(self._fork()))
+        # Taken before it is awaited: one that failed must not be met again.
+        waiting, self._next = self._next, None
+        child = await (waiting or asyncio.create_task(self._fork()))
         return await self._replace(child) if child.has_ended else child
 
     async def _replace(self, child: ChildProcess) -> ChildProcess:

@@ -2,9 +2,10 @@
 
 from lightflow.core.graph import OptionSpec
 from lightflow.runtime import specs
+from lightflow.runtime.membership import PYTHON
 from lightflow.runtime.mongo import SCHEMA, Database, Document
 from lightflow.runtime.payloads import Payloads
-from lightflow_task_worker.making import PYTHON, Made
+from lightflow_task_worker.making import Made
 
 
 async def publish(database: Database, payloads: Payloads, made: Made) -> None:

@@ -18,7 +18,7 @@ async def succeed(db: Database, member: Member, identity: str, take_back: TakeBa
     others = {**same, "_id": {"$ne": member.incarnation}}
     for worker in [document async for document in db["workers"].find(others)]:
         if not _lives(worker):
-            ended = await asyncio.to_thread(end_orphans, marker(identity, worker["_id"]), ())
+            ended = await asyncio.to_thread(end_orphans, worker.get("marker") or marker(identity, worker["_id"]), ())
             logger.info("taking over from worker %s; processes ended: %s", worker["_id"], ended or "none")
             await take_back.from_dead(worker["_id"])
 

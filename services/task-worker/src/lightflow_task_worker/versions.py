@@ -4,6 +4,7 @@ A version never changes. Its archive is extracted once per host, into a folder n
 """
 
 import asyncio
+import contextlib
 import os
 import shutil
 import tempfile
@@ -59,7 +60,6 @@ class Version:
 
     def __init__(self, document: Document, spec: WorkflowSpec, folder: Path | None, load: "_Load") -> None:
         self.id: str = document["_id"]
-        self.python: str = document["python"]
         self.spec = spec
         self.folder = None if folder is None else str(folder)
         self._shards: list[Document] = document["shards"]
@@ -137,5 +137,6 @@ def prune(cache: Path, used: Path) -> None:
     os.utime(used)
     before = time.time() - UNUSED_SECONDS
     for folder in cache.iterdir():
-        if folder.stat().st_mtime < before:
-            shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):  # another worker was faster
+            if folder.stat().st_mtime < before:
+                shutil.rmtree(folder, ignore_errors=True)

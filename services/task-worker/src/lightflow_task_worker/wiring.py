@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import logging
 import os
 import tempfile
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from lightflow.runtime.consumer_watch import ConsumerWatch
 from lightflow.runtime.membership import Member, Membership
 from lightflow.runtime.mongo import store_uri
 from lightflow.runtime.notify import Notifier
-from lightflow.runtime.process import notify_ready, serve_until, when_reachable
+from lightflow.runtime.process import UNREACHABLE, notify_ready, serve_until, when_reachable
 from lightflow.runtime.rpc.async_client import AsyncControlClient
 from lightflow.runtime.rpc.targets import registered_targets
 from lightflow.runtime.takeback import TakeBack
@@ -39,6 +40,8 @@ from lightflow_task_worker.store import Store
 from lightflow_task_worker.succession import succeed
 from lightflow_task_worker.versions import Versions
 from lightflow_task_worker.waiting import Waiting
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +87,18 @@ async def _assemble(config: Config, settings: Settings, with_: Connections, clos
     take_back = TakeBack(db, with_.specs, with_.hints, engine.bounds)
     await succeed(db, member, identity, take_back)
 
-    slots = Slots(ChildSettings(marker(identity, member.incarnation), max_attempts=settings.attempts_per_child))
+    # The marker stays when the worker has to enter anew: it is in the environment of processes that exist.
+    member.marker = marker(identity, member.incarnation)
+    slots = Slots(ChildSettings(member.marker, max_attempts=settings.attempts_per_child))
     tools = _tools(settings, with_, member, slots, closing, identity, lambda: lease.is_good, lambda: worker.changed())
     worker = TaskWorker(tools, tools.calling.waiting, settings.queues)
     lease = Lease(membership, tools.store, settings, take_back, tools.held, tools.pool.process_pids)
     consumer = worker.consumer = jobs.consumer(config, settings, worker.hinted)
     watch = ConsumerWatch(consumer, Service.TASK_WORKER, settings.queues, with_.queues)
     cache = _cache_folder(settings, identity)
-    loading = LoadSettings(settings.workflows, settings.libraries, engine.load_timeout, cache, member.incarnation)
+    loading = LoadSettings(
+        settings.workflows, settings.libraries, engine.load_timeout, cache, lambda: member.incarnation
+    )
     loader = Loader(db, with_.payloads, with_.notifier, slots, loading)
     return Parts(worker, lease, loader, consumer, watch, membership)
 
@@ -133,7 +140,10 @@ async def _pass_on_stops(notifier: Notifier, lease: Lease) -> None:
     async with notifier.subscribe("stop") as looks:
         while True:
             await looks.wait()
-            await lease.look()
+            try:
+                await lease.look()
+            except UNREACHABLE as error:
+                logger.warning("stop facts were not read, the next renewal will: %s", str(error).splitlines()[0])
 
 
 def _cache_folder(settings: Settings, identity: str) -> Path:

@@ -21,9 +21,9 @@ def settlement_of(task: Document, spec: TaskSpec, outcome: Outcome, bounds: Boun
     return settle(outcome, counts_of(task), Rules(spec.retry_policy, bounds, stopping))
 
 
-def settle_without_spec(task: Document, outcome: Outcome, bounds: Bounds) -> Settlement:
+def settle_without_spec(task: Document, outcome: Outcome, bounds: Bounds, stopping: bool = False) -> Settlement:
     """The same for a task whose version cannot be had, so that nothing is known of its retries."""
-    return settle(outcome, counts_of(task), Rules(bounds=bounds))
+    return settle(outcome, counts_of(task), Rules(bounds=bounds, stopping=stopping))
 
 
 def fence(task: Document) -> Document:

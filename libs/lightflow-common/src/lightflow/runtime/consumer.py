@@ -48,8 +48,10 @@ class Generation:
     ) -> None:
         self.retired = False
         self._wants = wants
-        self.wake_descriptor, self._wake = os.pipe()
-        os.set_blocking(self._wake, False)
+        self._open = threading.Lock()
+        self.wake_descriptor, wake = os.pipe()
+        os.set_blocking(wake, False)
+        self._wake: int | None = wake
         app.lightflow_generation = self
         app.steps["consumer"].add(Gate)
         app.conf.task_queues = [Queue(name, routing_key=name) for name in names]  # type: ignore[no-untyped-call]  # kombu is untyped
@@ -66,17 +68,25 @@ class Generation:
         )
         threading.Thread(target=self._work, args=(app, worker), name="hint-consumer", daemon=True).start()
 
-    @staticmethod
-    def _work(app: Celery, worker: WorkController) -> None:
+    def _work(self, app: Celery, worker: WorkController) -> None:
         app.set_current()  # Celery looks its tasks up in the current application of the thread
-        worker.start()
+        try:
+            worker.start()
+        finally:
+            with self._open:
+                wake, self._wake = self._wake, None
+            for descriptor in (self.wake_descriptor, wake):
+                if descriptor is not None:
+                    os.close(descriptor)
 
     def wants(self) -> bool:
         return not self.retired and self._wants()
 
     def wake(self) -> None:
         try:
-            os.write(self._wake, b"x")
+            with self._open:
+                if self._wake is not None:
+                    os.write(self._wake, b"x")
         except BlockingIOError:
             logger.debug("the consumer has not yet noticed earlier wake-ups")
 

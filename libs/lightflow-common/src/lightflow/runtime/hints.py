@@ -70,7 +70,9 @@ class Hints:
                 for (service, queue), ids in batch.items():
                     self._publish_to(producer, service, queue, list(ids))
         except Exception as error:  # kombu raises whatever its transport raises, and a hint may be lost
-            logger.warning("%d hints were not sent, the sweep will make up for it: %s", len(batch), error)
+            logger.warning(
+                "%d hints were not sent, the sweep will make up for it: %s", sum(map(len, batch.values())), error
+            )
 
     def _publish_to(self, producer: Any, service: Service, queue: str, ids: list[str]) -> None:
         name = queue_list(service, queue)

@@ -36,7 +36,9 @@ class Looks:
         await asyncio.gather(*self._running.values(), return_exceptions=True)
 
     def _fill(self) -> None:
-        for item in [item for item in self._waiting if item not in self._running][: self._limit - len(self._running)]:
+        for item in [item for item in self._waiting if item not in self._running][
+            : max(0, self._limit - len(self._running))
+        ]:
             del self._waiting[item]
             self._running[item] = asyncio.create_task(self._run(item))
         self._on_change(len(self))

@@ -52,6 +52,7 @@ class Member:
     slots: int = 0
     host: str = field(default_factory=socket.gethostname)
     incarnation: str = field(default_factory=new_id)
+    marker: str = ""
 
     def document(self) -> dict[str, Any]:
         return {
@@ -71,6 +72,7 @@ class Member:
             "implementation": platform.python_implementation(),
             "broker": without_password(self.broker),
             "draining": False,
+            "marker": self.marker,
         }
 
 

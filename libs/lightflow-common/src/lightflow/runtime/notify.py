@@ -25,6 +25,9 @@ BREATH = 0.005
 PATIENT = frozenset({"run", "log"})
 """Kinds that may wait as long: there are many of them, and nobody waits for a single one."""
 
+HELD = 1000
+"""Looks kept for a subscriber that does not read; with more it is told that it missed some."""
+
 RECONNECT_DELAYS = (0.05, 0.1, 0.2, 0.5, 1.0)
 
 logger = logging.getLogger(__name__)
@@ -69,7 +72,10 @@ class Subscription:
 
     def offer(self, look: Look) -> None:
         if look.missed or look.kind in self.kinds:
-            self._looks.append(look)
+            if len(self._looks) >= HELD:
+                self._looks = [Look("overflow", missed=True)]
+            else:
+                self._looks.append(look)
             self._arrived.set()
 
     async def wait(self, timeout: float | None = None) -> list[Look]:

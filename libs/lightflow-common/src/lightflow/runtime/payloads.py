@@ -1,7 +1,8 @@
 """Signed bytes by reference: small ones lie in the document that needs them, larger ones in the GridFS bucket `blobs`.
 
 What `save` returns is a payload field: put it into a document, give it to `load`. The blob is written before anything
-refers to it; one that nothing came to refer to is removed with its scope: a run id, "version:<hash>", "upload:<hash>".
+refers to it; one that nothing came to refer to is removed with its scope: a run id, "version:<hash>", or
+"upload:<hash>:<id>".
 
 The bucket is written as GridFS defines it, without the driver's GridFS class: that one asks for indexes before every
 upload and for the file before every download, which would double the operations of a hand-over.
@@ -116,9 +117,9 @@ async def collect_orphans(payloads: Payloads, database: AsyncDatabase[Document],
     )
     scopes = [str(group["_id"]) async for group in old]
     for collection, prefix in OWNERS.items():
-        owners = {scope.removeprefix(prefix): scope for scope in scopes if _kind(scope) == prefix}
-        living = await database[collection].distinct("_id", {"_id": {"$in": list(owners)}})
-        orphaned += [scope for owner, scope in owners.items() if owner not in set(living)]
+        owners = {scope: scope.removeprefix(prefix).partition(":")[0] for scope in scopes if _kind(scope) == prefix}
+        living = set(await database[collection].distinct("_id", {"_id": {"$in": list(owners.values())}}))
+        orphaned += [scope for scope, owner in owners.items() if owner not in living]
     for scope in orphaned:
         await payloads.remove(scope)
     return orphaned
@@ -137,8 +138,8 @@ def _older_than(hours: float) -> Document:
 
 
 def _kind(scope: str) -> str:
-    kind, colon, _ = scope.rpartition(":")
-    return kind + colon
+    kind, colon, _ = scope.partition(":")
+    return kind + colon if colon else ""
 
 
 def _context(scope: str) -> str:

@@ -9,6 +9,7 @@ import logging
 from dataclasses import dataclass
 from typing import Protocol
 
+from pymongo.errors import PyMongoError
 from redis.exceptions import RedisError
 
 from lightflow.core.leases import LeaseWatch
@@ -56,7 +57,7 @@ class Sweep:
         while True:
             try:
                 await self.once()
-            except UNREACHABLE as error:
+            except (PyMongoError, *UNREACHABLE) as error:
                 self.leases.interrupt()
                 logger.warning("the sweep was cut short: %s", str(error).splitlines()[0])
             await asyncio.sleep(self.interval)

@@ -4,6 +4,7 @@ import logging
 from dataclasses import dataclass
 
 from lightflow.core.errors import PayloadForged, WorkflowUnknown
+from lightflow.core.graph import DagSpec
 from lightflow.core.outcomes import Bounds, Ending, ErrorInfo, Outcome
 from lightflow.core.states import Service, State
 from lightflow.runtime import attempts
@@ -42,14 +43,14 @@ class TakeBack:
 
     async def end(self, task: Document, outcome: Outcome) -> None:
         """End the attempt that holds a task, unless it does not any more."""
-        try:
-            dag = (await self.specs.get(task["version"])).dag(task["dag"].rpartition(":")[0])
-        except (WorkflowUnknown, PayloadForged) as error:
-            logger.error("the attempt of %s stays as it is: %s", task["_id"], error)
-            return
-        spec = dag.tasks[task["index"]]
+        name = task["dag"].rpartition(":")[0]
         stopping = await self._is_stopping(task)
-        settlement = attempts.settlement_of(task, spec, outcome, self.bounds, stopping)
+        try:
+            dag = (await self.specs.get(task["version"])).dag(name)
+            settlement = attempts.settlement_of(task, dag.tasks[task["index"]], outcome, self.bounds, stopping)
+        except (WorkflowUnknown, PayloadForged) as error:
+            logger.error("the version of %s cannot be read; the next attempt will say so: %s", task["_id"], error)
+            dag, settlement = DagSpec(name), attempts.settle_without_spec(task, outcome, self.bounds, stopping)
         change = attempts.commit(task, dag, outcome, settlement, None)
         await self.db["task_runs"].update_one(attempts.fence(task), change)
         if settlement.state is State.QUEUED:

@@ -69,9 +69,10 @@ def command(session: Session, /, detach: bool, **choices: Any) -> None:
 def _in_background(session: Session, options: "StackOptions") -> None:
     from lightflow.local.stack import Stack
 
-    _tell(session, Stack.start(**options.to_json()).info)
+    info = Stack.start(**options.to_json()).info
+    _tell(session, info)
     if not session.json:
-        click.echo("`lightflowctl down` stops it.")
+        click.echo(f"`{_command(info)} down` stops it.")
 
 
 def _in_foreground(session: Session, options: "StackOptions") -> None:
@@ -108,5 +109,9 @@ def _next(info: "StackInfo") -> str:
 
     folders = Config.from_file(info.config).workflows
     what = "run simple" if any((Path(folder) / "simple.py").is_file() for folder in folders) else "list"
+    return f"{_command(info)} {what}"
+
+
+def _command(info: "StackInfo") -> str:
     here = Path(".lightflow").resolve() == Path(info.data_dir)
-    return f"lightflowctl {what}" if here else f"lightflowctl --data-dir {info.data_dir} {what}"
+    return "lightflowctl" if here else f"lightflowctl --data-dir {info.data_dir}"

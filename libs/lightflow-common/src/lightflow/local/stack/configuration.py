@@ -30,7 +30,8 @@ def read_own(given: str | None) -> Settings:
 
 def default_folders(base: Path) -> list[str]:
     """Where workflows are looked for unless somebody says otherwise: folders in `base`, then the shipped examples."""
-    own = [str(base / name) for name in OWN_FOLDERS if (base / name).is_dir()]
+    # They may appear later: `lightflow config examples .` makes one.
+    own = [str(base / name) for name in OWN_FOLDERS]
     return [*own, str(Path(lightflow.__file__).parent / "examples")]
 
 

@@ -20,6 +20,7 @@ Targets = Callable[[], Awaitable[list[str]]]
 """Asks for the addresses that may answer, best first."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
+_IN_TOUCH = 10.0  # seconds: longer than it takes to find out that nobody answers
 
 
 class AsyncControlClient:
@@ -122,12 +123,15 @@ class AsyncControlClient:
         clock = asyncio.get_running_loop().time
         gives_up, pause = clock() + self._patience, _FIRST_PAUSE
         while True:
-            target = ""
+            target, began = "", clock()
             try:
                 stub, target = await self._connected()
                 return await attempt(stub)
             except (grpc.aio.AioRpcError, NoControlService) as error:
                 failure = error if isinstance(error, NoControlService) else errors.from_call(error, target)
+            if clock() - began > _IN_TOUCH:
+                # It was in touch until now, as a join may be for hours: patience begins anew.
+                gives_up, pause = clock() + self._patience, _FIRST_PAUSE
             if not isinstance(failure, NoControlService | ServiceUnavailable) or clock() + pause > gives_up:
                 raise failure
             if isinstance(failure, NoControlService):

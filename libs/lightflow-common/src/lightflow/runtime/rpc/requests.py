@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -11,7 +11,6 @@ from lightflow.control.v1 import control_pb2 as pb
 from lightflow.runtime.rpc.options import CHUNK
 
 Write = TypeVar("Write", pb.SetDataRequest, pb.PushDataRequest, pb.ExtendDataRequest)
-Section = Literal["data", "meta"]
 
 
 def timestamp(time: datetime | None) -> Timestamp | None:
