@@ -71,7 +71,7 @@ async def serve(config: Config, stop: asyncio.Event) -> None:
             parts.worker.feed(),
             parts.lease.keep(),
             parts.loader.serve(),
-            _pass_on_stops(with_.notifier, parts.lease),
+            pass_on_stops(with_.notifier, parts.lease),
             parts.watch.keep(engine.sweep_interval),
             parts.membership.until_told(with_.notifier),
         )
@@ -136,7 +136,8 @@ def _tools(
     )
 
 
-async def _pass_on_stops(notifier: Notifier, lease: Lease) -> None:
+async def pass_on_stops(notifier: Notifier, lease: Lease) -> None:
+    """Read the stop facts whenever somebody says that there are new ones, for ever."""
     async with notifier.subscribe("stop") as looks:
         while True:
             await looks.wait()
