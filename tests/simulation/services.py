@@ -93,6 +93,7 @@ class Consumer:
         self._hangs = False
         if self.poke not in self._world.redis.on_push:
             self._world.redis.on_push.append(self.poke)
+        self.poke()
 
     replace = start
 

@@ -264,7 +264,7 @@ class World:
             for document in self.server.documents(name).values()
             if "dirty" in document or document.get("marked") or document.get("cleanup")
         ]
-        return self.run["state"] in FINAL and not marks and not self.server.documents("runs")[self.run_id].get("joins")
+        return self.run["state"] in FINAL and not marks
 
     async def until_through(self) -> bool:
         """Wait for the end; False when it does not come."""

@@ -39,16 +39,17 @@ class Signals:
         if run["starts"]:
             return str(run["starts"][0]["name"])
         (await self._workflows.spec(run["version"])).dag(request.dag)
+        if run["state"] == State.PENDING:
+            # A task may run before its run is recorded as begun: DAG runs exist before that.
+            await self._existing(run["_id"], self._runs, {"_id": run["_id"], "state": {"$ne": State.PENDING}})
         data = await self._saved(run["_id"], request)
         running = {"_id": run["_id"], "state": State.RUNNING, "starts.request": {"$ne": request_id}}
         await self._runs.update_one(running, [{"$set": _appended(request_id, request.dag, data)}])
         run = await self._find(run["_id"], {"state": 1, "starts": _start_of(request_id)})
-        if run["starts"]:
-            self._with.look(run["_id"])
-            return str(run["starts"][0]["name"])
-        if run["state"] == State.PENDING:
-            raise InvalidRequest("run_id", f"run {run['_id']} has not begun yet")
-        return ""
+        if not run["starts"]:
+            return ""
+        self._with.look(run["_id"])
+        return str(run["starts"][0]["name"])
 
     async def join_dags(self, request: pb.JoinDagsRequest) -> None:
         """Return when the named DAG runs are final. Raises JoinImpossible for one's own and for a circle."""
@@ -75,7 +76,7 @@ class Signals:
         if name not in {start["name"] for start in run["starts"]}:
             known = ", ".join(sorted(start["name"] for start in run["starts"])[:10])
             raise InvalidRequest("name", f"run {run['_id']} has no DAG run {name!r}; it has {known or 'none'}")
-        dag_run = await self._created(run["_id"], ids.dag_run_id(run["_id"], name))
+        dag_run = await self._existing(run["_id"], self._dag_runs, {"_id": ids.dag_run_id(run["_id"], name)})
         if dag_run is None:
             return
         open_ = {"_id": dag_run["_id"], "state": {"$nin": _FINAL}, "stop": None}
@@ -141,17 +142,18 @@ class Signals:
         dag_run = await self._dag_runs.find_one({"_id": ids.dag_run_id(run_id, dag)}, {"state": 1, "stop": 1})
         return dag_run is not None and (dag_run["state"] in _ENDING or dag_run.get("stop") is not None)
 
-    async def _created(self, run_id: str, dag_run_id: str) -> Document | None:
-        """A DAG run that was asked for, once it exists; None when its run ended before."""
+    async def _existing(self, run_id: str, collection: Any, query: Document) -> Document | None:
+        """What a look at the run will bring about, once it exists; None when the run ended before."""
         pause = _FIRST_PAUSE
         async with self._with.notifier.subscribe("run") as looks:
-            while (found := await self._dag_runs.find_one({"_id": dag_run_id}, {"queue": 1})) is None:
+            while (found := await collection.find_one(query, {"queue": 1})) is None:
                 if await self._is_final(run_id):
-                    return None
+                    break
                 self._with.look(run_id)
                 await soon(looks, pause, run=run_id)
                 pause = min(2 * pause, _LONGEST_PAUSE)
-        return found
+        document: Document | None = found
+        return document
 
 
 def _start_of(request_id: str) -> Document:

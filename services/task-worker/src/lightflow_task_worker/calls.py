@@ -54,6 +54,8 @@ class TaskCalls:
     async def _through_outages(self, step: Callable[[], Awaitable[Result]]) -> Result:
         while True:
             if self._attempt.superseded or not self._calling.holds():
+                # What the task makes of the refusal is no outcome: it will be repeated.
+                self._attempt.supersede()
                 raise AttemptSuperseded(self._attempt.task["task"], self._attempt.number)
             try:
                 return await step()
