@@ -76,7 +76,9 @@ def _data(world: "World", keep_data: bool) -> list[str]:
     if not keep_data:
         return [f"{len(records)} records of data were left"] if records else []
     items = Counter(item for record in records if record["path"] == "pushed" for item in record["value"])
-    findings = [f"{item} was pushed {count} times" for item, count in items.items() if count > 1]
+    stored = {record["path"]: record["value"] for record in records if record["kind"] == "set"}
+    findings = [] if stored == {"size": "3", "place.x": "north"} else [f"the arguments are stored as {stored}"]
+    findings += [f"{item} was pushed {count} times" for item, count in items.items() if count > 1]
     for task in _tasks(world):
         if task["state"] == State.SUCCEEDED:
             last = max(
@@ -105,11 +107,28 @@ def _certain(world: "World") -> list[str]:
         end = wanted[task["dag"].partition(":")[0]]
         if task["state"] != end.states[task["task"]]:
             findings.append(f"{task['_id']} is {task['state']}, not {end.states[task['task']]}")
-        output = (task.get("output") or {}).get("data")
-        if output != end.outputs.get(task["task"]):
+        if _output(world, task) != end.outputs.get(task["task"]):
             findings.append(f"{task['_id']} has another output than without faults")
     return findings
 
 
 def _has(world: "World", name: str) -> bool:
     return any(dag.name == name for dag in world.plan.spec.dags)
+
+
+def _output(world: "World", task: dict[str, Any]) -> bytes | None:
+    output = task.get("output") or {}
+    if "blob" not in output:
+        return output.get("data")
+    chunks = [chunk for chunk in world.server.documents("blobs.chunks").values() if chunk["files_id"] == output["blob"]]
+    return b"".join(chunk["data"] for chunk in sorted(chunks, key=lambda chunk: chunk["n"]))
+
+
+def remains(world: "World") -> list[str]:
+    """What is left of a run that was pruned, and of versions that nothing uses."""
+    return [
+        f"{collection} keeps {name} of a run that was removed"
+        for collection in ("runs", "dag_runs", "task_runs", "logs", "workflow-data", "blobs.files", "blobs.chunks")
+        for name, document in world.server.documents(collection).items()
+        if collection != "workflow-data" or document.get("run")
+    ]

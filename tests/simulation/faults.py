@@ -1,6 +1,7 @@
 """Which faults strike, and where: drawn from a seed, or aimed at one step."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from random import Random
@@ -14,6 +15,10 @@ class Fault(StrEnum):
     LOST = "reply lost"
     REFUSED = "refused"
     LATE = "takes effect late"
+
+
+KILLS = (Fault.KILL_BEFORE, Fault.KILL_AFTER)
+"""What may become of a send, whose fate its sender never learns."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,7 @@ class Faults:
     redis_troubles: int = 0
     outages: int = 0
     pauses: int = 0
+    terminations: int = 0
     latency: float = 0.002
     aim: Aim | None = None
     struck: Counter[Fault] = field(default_factory=Counter)
@@ -50,23 +56,23 @@ class Faults:
             random,
             at_writes=wild,
             left=random.choice((1, 3, 8)),
-            hint_loss=random.choice((0.0, 0.0, 0.2, 1.0)),
+            hint_loss=random.choice((0.0, 0.0, 0.2, 0.7)),
             hint_doubling=random.choice((0.0, 0.3)),
             redis_troubles=random.choice((0, 0, 1, 2)),
             outages=random.choice((0, 0, 1)),
             pauses=random.choice((0, 0, 0, 1)),
+            terminations=random.choice((0, 0, 0, 1, 3)),
             latency=random.choice((0.001, 0.02, 0.2)),
         )
 
-    def strike(self, step: str) -> Fault | None:
-        """The fault that strikes this write, if any."""
+    def strike(self, step: str, among: Sequence[Fault] = tuple(Fault)) -> Fault | None:
+        """The fault that strikes this step, if any."""
         self.reached[step] += 1
         fault = None
-        if self.aim is not None:
-            if self.aim.step == step and self.aim.nth == self.reached[step]:
-                fault = self.aim.fault
+        if self.aim is not None and self.aim.step == step and self.aim.nth == self.reached[step]:
+            fault = self.aim.fault
         elif self.left and self.random.random() < self.at_writes:
-            fault = self.random.choice(list(Fault))
+            fault = self.random.choice(among)
             self.left -= 1
         if fault is not None:
             self.struck[fault] += 1

@@ -42,7 +42,7 @@ class Line:
         await self._reach()
         if self._world.mongo_is_down:
             raise AutoReconnect("MongoDB is down")
-        fault = faults.strike(step) if write and self._world.is_troubled else None
+        fault = faults.strike(step) if write else None
         if fault is not None:
             self._world.tell(f"{fault} {step} of {self._process.name}")
         if fault is Fault.KILL_BEFORE:

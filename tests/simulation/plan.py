@@ -21,14 +21,16 @@ class TaskPlan:
     seconds: float = 0.0
     pushes: int = 0
     starts: int = 0
+    stops_sub: bool = False
     joins: bool = False
+    size: int = 1
     ending: State = State.SUCCEEDED
     limit: tuple[str, ...] | None = None
 
     def result(self, inputs: list[tuple[str, bytes]]) -> bytes:
         """The output: a digest of all that came in, so that a wrong or missing input shows at the end."""
         text = json.dumps([self.name, [(name, data.hex()) for name, data in inputs]])
-        return hashlib.sha256(text.encode()).digest()[:8]
+        return hashlib.sha256(text.encode()).digest()[:8] * self.size
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,8 @@ def random_plan(random: Random) -> Plan:
         dags.append(_dag(random, SIDE, tasks, starts=False, trouble=False))
     if has_sub:
         dags.append(_dag(random, SUB, tasks, starts=False, trouble=False, autostart=False))
-    troubled = any(task.ending in (State.ABORTED, State.FAILED) for task in tasks.values())
+    stops = any(task.stops_sub for task in tasks.values())
+    troubled = stops or any(task.ending in (State.ABORTED, State.FAILED) for task in tasks.values())
     stop_after = random.uniform(0.0, 6.0) if random.random() < 0.15 else None
     return Plan(WorkflowSpec("w", dags=tuple(dags)), tasks, stop_after, troubled)
 
@@ -110,6 +113,8 @@ def _task(random: Random, name: str, children: list[str], *, starts: bool, troub
         pushes=random.choice((0, 0, 0, 1, 2)),
         starts=random.choice((1, 2)) if starts else 0,
         joins=starts and random.random() < 0.7,
+        stops_sub=starts and random.random() < 0.2,
+        size=random.choice((1, 1, 1, 1, 1, 1, 1, 10_000)),
         ending=ending,
         limit=limit,
     )

@@ -18,7 +18,7 @@ class Process:
     alive: bool = True
     awake: asyncio.Event = field(default_factory=asyncio.Event)
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
-    paused_since: float | None = None
+    told_to_stop: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.awake.set()
@@ -38,11 +38,9 @@ class Process:
 
     def pause(self) -> None:
         """Stop as by SIGSTOP, before the next thing that others could see."""
-        self.paused_since = asyncio.get_running_loop().time()
         self.awake.clear()
 
     def resume(self) -> None:
-        self.paused_since = None
         self.awake.set()
 
 

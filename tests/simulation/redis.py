@@ -3,11 +3,16 @@
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from tests.simulation.faults import KILLS, Fault
+from tests.simulation.line import step_under_way
 from tests.simulation.process import Process
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
 
 
 class Redis:
@@ -43,15 +48,26 @@ class Redis:
 class Client:
     """The part of redis-py that the services use, for one process."""
 
-    def __init__(self, redis: Redis, process: Process) -> None:
-        self._redis = redis
+    def __init__(self, world: "World", process: Process) -> None:
+        self._world = world
+        self._redis = world.redis
         self._process = process
+        self._fault: Fault | None = None
 
     def reach(self) -> None:
         if not self._process.alive:
             raise asyncio.CancelledError
         if self._redis.is_down:
             raise RedisConnectionError("redis is down")
+
+    def strike(self, phase: Fault) -> None:
+        """Die here, where it is this send's turn."""
+        if phase is Fault.KILL_BEFORE:
+            self._fault = self._world.faults.strike(step_under_way(), KILLS)
+        if self._fault is phase:
+            self._world.tell(f"{phase} a notification of {self._process.name}")
+            self._world.kill(self._process)
+            raise asyncio.CancelledError
 
     async def llen(self, name: str) -> int:
         self.reach()
@@ -93,9 +109,11 @@ class Pipeline:
 
     async def execute(self) -> None:
         self._client.reach()
+        self._client.strike(Fault.KILL_BEFORE)
         for listener in list(self._redis.listeners):
             for message in self._messages:
                 listener.messages.put_nowait({"type": "message", "data": message})
+        self._client.strike(Fault.KILL_AFTER)
 
 
 class Listener:

@@ -13,7 +13,7 @@ from lightflow.core import ids
 from lightflow.core.states import Service
 from lightflow.runtime.process import UNREACHABLE
 from lightflow.runtime.settings import EngineSettings
-from tests.simulation.audit import audit
+from tests.simulation.audit import audit, remains
 from tests.simulation.clock import VirtualLoop
 from tests.simulation.faults import Faults
 from tests.simulation.plan import Plan, random_plan
@@ -84,9 +84,10 @@ async def _run(
         if plan.stop_after is not None:
             await asyncio.sleep(plan.stop_after)
             await world.stop()
-        await asyncio.sleep(10.0)
         if await world.until_through():
             findings = audit(world, keep_data)
+            await world.prune()
+            findings += remains(world)
         else:
             findings = [f"stuck: the run is {world.run['state']} and something is left to do"]
     finally:

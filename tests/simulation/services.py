@@ -43,7 +43,8 @@ from lightflow_task_worker.store import Store as TaskStore
 from lightflow_task_worker.versions import Versions
 from lightflow_task_worker.waiting import Waiting
 from lightflow_task_worker.wiring import pass_on_stops
-from tests.simulation.line import Line
+from tests.simulation.faults import KILLS, Fault
+from tests.simulation.line import Line, step_under_way
 from tests.simulation.mongo.client import Database
 from tests.simulation.process import Process
 from tests.simulation.redis import Client
@@ -64,8 +65,16 @@ class Hints:
         self._process = process
 
     def send(self, service: Service, queue: str, ids: Iterable[str]) -> None:
-        if self._process.alive:
+        if not self._process.alive:
+            return
+        world = self._world
+        fault = world.faults.strike(step_under_way(), KILLS)
+        if fault is not Fault.KILL_BEFORE:
             self._process.begin(self._publish(service, queue, list(dict.fromkeys(ids))))
+        if fault is not None:
+            world.tell(f"{fault} {step_under_way()} of {self._process.name}")
+            world.kill(self._process)
+            raise asyncio.CancelledError
 
     async def _publish(self, service: Service, queue: str, ids: list[str]) -> None:
         world = self._world
@@ -137,12 +146,15 @@ class Control:
         request = pb.JoinDagsRequest(run_id=run, names=names or (), all=names is None, caller=caller, request_id=request_id)
         await self._world.ask("JoinDags", request)
 
+    async def stop_dag(self, run: str, name: str) -> None:
+        await self._world.ask("StopDag", pb.StopDagRequest(run_id=run, name=name))
+
 
 def connections(world: "World", process: Process) -> Connections:
     """The adapters of one process."""
     db: Any = Database(world.server, Line(world, process))
     payloads = Payloads(db, world.signer)
-    redis: Any = Client(world.redis, process)
+    redis: Any = Client(world, process)
     hints: Any = Hints(world, process)
     return Connections(db, payloads, Specs(db, payloads), RunStore(db, payloads), Notifier(redis), Queues(redis), hints)
 
@@ -157,7 +169,7 @@ async def scheduler(world: "World", process: Process) -> None:
         with_.db, with_.notifier, with_.payloads, with_.data, with_.hints, service.look_at, service.is_alive
     )
     world.controls[process] = ControlServicer(collaborators)
-    await _serve(with_, service)
+    await _serve(process, with_, service)
 
 
 async def dag_runner(world: "World", process: Process) -> None:
@@ -165,7 +177,7 @@ async def dag_runner(world: "World", process: Process) -> None:
     with_ = connections(world, process)
     moves = DagRunner(DagStore(with_.db), with_.specs, Knowledge(), with_.hints, with_.notifier)
     sweep = DagSweep(with_.hints, with_.queues)
-    await _serve(with_, _looking(world, process, with_, Service.DAG_RUNNER, moves.look, sweep))
+    await _serve(process, with_, _looking(world, process, with_, Service.DAG_RUNNER, moves.look, sweep))
 
 
 def _looking(
@@ -179,10 +191,11 @@ def _looking(
     return LookingService(with_, world.engine, member, look, sweep, consumer)
 
 
-async def _serve(with_: Connections, service: LookingService) -> None:
+async def _serve(process: Process, with_: Connections, service: LookingService) -> None:
     await with_.notifier.start()
     async with service.member():
-        await service.serve(asyncio.Event())
+        await service.serve(process.told_to_stop)
+    await with_.notifier.close()
 
 
 async def task_worker(world: "World", process: Process) -> None:
@@ -204,13 +217,16 @@ async def task_worker(world: "World", process: Process) -> None:
     await when_reachable("MongoDB", membership.enter)
     consumer.start()
     await serve_until(
-        asyncio.Event(),
+        process.told_to_stop,
         worker.feed(),
         lease.keep(),
         pass_on_stops(with_.notifier, lease),
         watch.keep(world.engine.sweep_interval),
         membership.until_told(with_.notifier),
+        finish=lambda: worker.drain(world.engine.shutdown_grace),
     )
+    await membership.leave()
+    await with_.notifier.close()
 
 
 async def _succeed(world: "World", with_: Connections, process: Process, take_back: TakeBack) -> None:

@@ -100,6 +100,8 @@ async def _work(plan: TaskPlan, job: Job, calls: Calls, execution: Execution) ->
         execution.pushed.append(item)
         await call("push", encode(item), key="pushed", section="data")
     started = [(await call("start_dag", name=SUB, data=False))["name"] for _ in range(plan.starts)]
+    if plan.stops_sub and started[0]:
+        await call("stop_dag", name=started[0])
     if plan.joins:
         await call("join_dags", names=[name for name in started if name])
     await asyncio.sleep(plan.seconds / 2)

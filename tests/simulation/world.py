@@ -13,6 +13,7 @@ from lightflow.runtime.membership import PYTHON, Member
 from lightflow.runtime.mongo import SCHEMA
 from lightflow.runtime.payloads import Payloads
 from lightflow.runtime.process import UNREACHABLE
+from lightflow.runtime.rpc import requests
 from lightflow.runtime.signing import Signer
 from lightflow.runtime.specs import pack
 from lightflow_scheduler.servicer import ControlServicer
@@ -29,7 +30,7 @@ from tests.simulation.user_code import Execution
 
 RESTART = (0.2, 3.0)
 LONGEST = 600.0
-"""Seconds that any schedule may take once nothing strikes any more."""
+"""Seconds that any schedule may take once all that comes by the clock has come."""
 
 MAINS = {
     Service.SCHEDULER: services.scheduler,
@@ -60,7 +61,6 @@ class World:
         self.redis = Redis()
         self.signer = Signer(b"the simulation's key, 32 bytes..")
         self.mongo_is_down = False
-        self.is_troubled = True
         self.restarts_on_same_host = random.random() < 0.5
         self.processes: list[Process] = []
         self.incarnations: dict[Process, Member] = {}
@@ -82,8 +82,6 @@ class World:
             await asyncio.sleep(self.random.random() * self.faults.latency)
 
     def copies_of_a_hint(self) -> int:
-        if not self.is_troubled:
-            return 1
         if self.random.random() < self.faults.hint_loss:
             return 0
         return 2 if self.random.random() < self.faults.hint_doubling else 1
@@ -167,12 +165,14 @@ class World:
 
     async def trouble(self) -> None:
         """What strikes servers and whole processes in the first seconds."""
-        for _ in range(self.faults.redis_troubles):
-            self._at(self.random.uniform(0, 8), self._redis_trouble())
-        for _ in range(self.faults.outages):
-            self._at(self.random.uniform(0, 8), self._outage())
-        for _ in range(self.faults.pauses):
-            self._at(self.random.uniform(0, 4), self._pause())
+        troubles = [self._redis_trouble() for _ in range(self.faults.redis_troubles)]
+        troubles += [self._outage() for _ in range(self.faults.outages)]
+        troubles += [self._terminate() for _ in range(self.faults.terminations)]
+        troubles += [self._pause() for _ in range(self.faults.pauses)]
+        for trouble in troubles:
+            self._at(self.random.uniform(0, 6), trouble)
+        if troubles:
+            await asyncio.sleep(7)
 
     def _at(self, seconds: float, work: Coroutine[Any, Any, None]) -> None:
         async def delayed() -> None:
@@ -205,6 +205,8 @@ class World:
         self.tell("MongoDB is back")
 
     async def _pause(self) -> None:
+        if not self.processes:
+            return
         process = self.random.choice(self.processes)
         self.tell(f"{process.name} is paused")
         process.pause()
@@ -212,6 +214,12 @@ class World:
         process.resume()
         self.tell(f"{process.name} goes on")
         self.redis.poke()
+
+    async def _terminate(self) -> None:
+        if self.processes:
+            process = self.random.choice(self.processes)
+            self.tell(f"{process.name} is told to stop")
+            process.told_to_stop.set()
 
     # The one run
 
@@ -231,7 +239,8 @@ class World:
         await db["deployments"].insert_one({"_id": "w", "schema": SCHEMA, "version": "v"})
 
     async def start(self, keep_data: bool) -> None:
-        request = pb.StartRunRequest(name="w", key="the key", keep_data=keep_data)
+        arguments = requests.arguments({"size": "3", "place.x": "north"}, {})
+        request = pb.StartRunRequest(name="w", key="the key", keep_data=keep_data, arguments=arguments)
         self.run_id = (await self.persistently("StartRun", request)).run.run_id
 
     async def stop(self) -> None:
@@ -251,6 +260,10 @@ class World:
                 self.findings.append(f"{method} was refused: {error!r}")
                 raise
 
+    async def prune(self) -> None:
+        """Remove all that the run left."""
+        await self.persistently("Prune", pb.PruneRequest(older_than=requests.duration(0.0)))
+
     @property
     def run(self) -> dict[str, Any]:
         return self.server.documents("runs")[self.run_id]
@@ -268,12 +281,11 @@ class World:
 
     async def until_through(self) -> bool:
         """Wait for the end; False when it does not come."""
-        self.is_troubled = False
         ends = self.loop.time() + LONGEST
         while not self.is_through:
             if self.loop.time() > ends:
                 return False
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(0.2)
         return True
 
     async def end(self) -> None:

@@ -12,6 +12,10 @@ from tests.simulation.mongo.values import MISSING, field, order, type_name
 Variables = Mapping[str, Any]
 
 
+class EvaluationError(Exception):
+    """The server would refuse to compute this."""
+
+
 def evaluate(expression: Any, document: Any, variables: Variables) -> Any:
     """The value of an expression for a document; MISSING where it has none."""
     if isinstance(expression, str) and expression.startswith("$"):
@@ -93,6 +97,12 @@ def _subtract(left: Any, right: Any) -> Any:
     return left - right
 
 
+def _array(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise EvaluationError(f"{value!r} is no array")
+    return value
+
+
 def _slice(items: Any, count: int) -> Any:
     return items[:count] if count >= 0 else items[count:]
 
@@ -119,8 +129,8 @@ _LAZY: dict[str, Callable[[Any, Any, Variables], Any]] = {
     "$switch": _switch,
     "$filter": _filter,
     "$in": _in,
-    "$concatArrays": lambda operand, *where: sum((evaluate(each, *where) for each in operand), []),
-    "$size": lambda operand, *where: len(evaluate(operand, *where)),
+    "$concatArrays": lambda operand, *where: sum((_array(evaluate(each, *where)) for each in operand), []),
+    "$size": lambda operand, *where: len(_array(evaluate(operand, *where))),
     "$last": lambda operand, *where: (evaluate(operand, *where) or [MISSING])[-1],
     "$type": lambda operand, *where: type_name(evaluate(operand, *where)),
     "$not": lambda operand, *where: not _truth(

@@ -13,7 +13,10 @@ from tests.simulation.mongo.values import MISSING, Document, order, rank, reache
 
 def matches(document: Document, query: Document, now: Any) -> bool:
     """Whether a document passes a filter."""
-    return all(_clause(document, name, wanted, now) for name, wanted in query.items())
+    for name, wanted in query.items():
+        if not _clause(document, name, wanted, now):
+            return False
+    return True
 
 
 def _clause(document: Document, name: str, wanted: Any, now: Any) -> bool:
@@ -25,11 +28,13 @@ def _clause(document: Document, name: str, wanted: Any, now: Any) -> bool:
         return bool(expressions.evaluate(wanted, document, {"NOW": now}))
     if name.startswith("$"):
         raise NotImplementedError(name)
+    if "." not in name:
+        return _condition([document.get(name, MISSING)], wanted, now)
     return _condition(list(reached(document, name)), wanted, now)
 
 
 def _condition(found: list[Any], wanted: Any, now: Any) -> bool:
-    if isinstance(wanted, dict) and wanted and all(name.startswith("$") for name in wanted):
+    if type(wanted) is dict and wanted and all(name.startswith("$") for name in wanted):
         return all(_operator(found, name, operand, now) for name, operand in wanted.items())
     return any(_equals(value, wanted) for value in found)
 

@@ -9,11 +9,13 @@ from datetime import datetime
 from itertools import count, islice
 from typing import Any
 
+from bson.objectid import ObjectId
 from bson.timestamp import Timestamp
 from pymongo import UpdateMany, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from tests.simulation.mongo import stages
+from tests.simulation.mongo.expressions import EvaluationError
 from tests.simulation.mongo.queries import matches
 from tests.simulation.mongo.updates import Update, inserted, updated
 from tests.simulation.mongo.values import Document, copied, order
@@ -60,7 +62,7 @@ class Server:
                 yield
                 found += yield from self.aggregate(operand["coll"], operand.get("pipeline", []))
             else:
-                found = stages.apply(name, operand, found, self.now())
+                found = stages.apply(name, operand, found, self.now(), self.data)
         return copied(found)
 
     def insert(self, collection: str, documents: Iterable[Document], ordered: bool) -> Steps:
@@ -69,7 +71,7 @@ class Server:
             if index:
                 yield
             try:
-                self._put(collection, None, self._stamped(copied(document)))
+                self._put(collection, None, self._stamped({"_id": ObjectId(), **copied(document)}))
             except DuplicateKeyError as error:
                 failures.append({"index": index, "code": DUPLICATE, "errmsg": str(error)})
                 if ordered:
@@ -126,7 +128,7 @@ class Server:
                 yield from self.update(
                     collection, request._filter, request._doc, many=many, upsert=bool(request._upsert)
                 )
-            except DuplicateKeyError as error:
+            except (DuplicateKeyError, EvaluationError) as error:
                 failure = {"index": index, "code": DUPLICATE, "errmsg": str(error)}
                 raise BulkWriteError({"writeErrors": [failure]}) from error
 

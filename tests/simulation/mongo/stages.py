@@ -1,5 +1,6 @@
 """Stages of aggregations, as far as the services use them."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from tests.simulation.mongo import expressions
@@ -7,8 +8,8 @@ from tests.simulation.mongo.queries import matches
 from tests.simulation.mongo.values import MISSING, Document, field, order
 
 
-def apply(name: str, operand: Any, found: list[Document], now: Any) -> list[Document]:
-    """The documents after a stage."""
+def apply(name: str, operand: Any, found: list[Document], now: Any, data: Mapping[str, Any]) -> list[Document]:
+    """The documents after a stage; `data` are those of all collections."""
     if name == "$match":
         return [document for document in found if matches(document, operand, now)]
     if name == "$limit":
@@ -17,7 +18,16 @@ def apply(name: str, operand: Any, found: list[Document], now: Any) -> list[Docu
         return [projected(document, operand, now) for document in found]
     if name == "$group":
         return _grouped(found, operand, now)
+    if name == "$lookup":
+        return [_joined(document, operand, data) for document in found]
     raise NotImplementedError(name)
+
+
+def _joined(document: Document, operand: Document, data: Mapping[str, Any]) -> Document:
+    """Only whether there are any matters to who asks: the pipeline within is not run."""
+    wanted = field(document, operand["localField"])
+    others = data.get(operand["from"], {}).values()
+    return {**document, operand["as"]: [each for each in others if field(each, operand["foreignField"]) == wanted]}
 
 
 def projected(document: Document, fields: Document | None, now: Any) -> Document:

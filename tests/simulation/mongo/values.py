@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
+from bson.int64 import Int64
 from bson.objectid import ObjectId
 from bson.timestamp import Timestamp
 
@@ -19,31 +20,32 @@ class _Missing:
 MISSING: Any = _Missing()
 """What a path leads to where there is nothing."""
 
-_RANKS: tuple[tuple[type, int], ...] = (
-    (bool, 8),  # before int, which it is too
-    (int, 2),
-    (float, 2),
-    (str, 3),
-    (dict, 4),
-    (list, 5),
-    (bytes, 6),
-    (ObjectId, 7),
-    (datetime, 9),
-    (Timestamp, 10),
-)
+_RANKS: dict[type, int] = {
+    _Missing: 0,
+    type(None): 1,
+    int: 2,
+    float: 2,
+    Int64: 2,
+    str: 3,
+    dict: 4,
+    list: 5,
+    bytes: 6,
+    ObjectId: 7,
+    bool: 8,
+    datetime: 9,
+    Timestamp: 10,
+}
 _NAMES = {1: "null", 3: "string", 4: "object", 5: "array", 6: "binData", 7: "objectId", 8: "bool", 9: "date", 10: "timestamp"}
 
 
 def rank(value: Any) -> int:
     """The place of a value's type in the order of types."""
-    if value is MISSING:
-        return 0
-    if value is None:
-        return 1
-    for kind, place in _RANKS:
-        if isinstance(value, kind):
-            return place
-    raise TypeError(f"MongoDB knows no {type(value).__name__}")
+    place = _RANKS.get(type(value))
+    if place is None:
+        if not isinstance(value, str):
+            raise TypeError(f"MongoDB knows no {type(value).__name__}")
+        place = _RANKS[str]  # an enumeration of texts
+    return place
 
 
 def type_name(value: Any) -> str:
@@ -69,9 +71,10 @@ def order(value: Any) -> tuple[Any, ...]:
 
 def copied(value: Any) -> Any:
     """A value as it comes back from a server: nothing shared, tuples as lists, enumerations as what they stand for."""
-    if isinstance(value, dict):
+    kind = type(value)
+    if kind is dict:
         return {name: copied(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
+    if kind is list or kind is tuple:
         return [copied(item) for item in value]
     return value.value if isinstance(value, Enum) else value
 

@@ -66,8 +66,7 @@ class Signals:
             joins.check(await self._recorded(run["_id"], join, names), request.request_id)
             await self._until_final(run["_id"], names)
         finally:
-            removal = self._runs.update_one({"_id": run["_id"]}, {"$pull": {"joins": {"request": join["request"]}}})
-            await asyncio.shield(asyncio.ensure_future(removal))
+            await asyncio.shield(asyncio.ensure_future(self._left(run["_id"], join["request"])))
 
     async def stop_dag(self, request: pb.StopDagRequest) -> None:
         """Ask one DAG run to stop. One that was asked for and does not exist yet is waited for, a matter of moments."""
@@ -118,6 +117,10 @@ class Signals:
         if run is None:
             raise RunUnknown(run_id)
         return list(run["joins"])
+
+    async def _left(self, run_id: str, request_id: str) -> None:
+        """Take a join off the run's list."""
+        await self._runs.update_one({"_id": run_id}, {"$pull": {"joins": {"request": request_id}}})
 
     async def _until_final(self, run_id: str, names: set[str]) -> None:
         waiting = set(names)

@@ -88,7 +88,7 @@ class Attempt:
             return
         circumstances = await self.tools.store.circumstances(self.task, dag)
         if circumstances.stop.reason is not None:
-            await self._hand_back(circumstances.stop.reason)
+            await self.hand_back(circumstances.stop.reason)
             return
         await self.tools.notifier.publish("run", run=self.task["run"])
         result = await self._execute(version, dag, circumstances)
@@ -121,6 +121,11 @@ class Attempt:
             task = asyncio.create_task(self._slot.kill())
             self._background.add(task)
             task.add_done_callback(self._background.discard)
+
+    async def hand_back(self, reason: Reason | None) -> None:
+        """Give the attempt back before user code began; for good where there is a reason to stop."""
+        await self._persistently(lambda: self.tools.store.hand_back(self.task, reason))
+        await self._tell_others(State.STOPPED if reason else State.QUEUED)
 
     async def _execute(self, version: Version, dag: DagSpec, circumstances: Circumstances) -> Result:
         tools = self.tools
@@ -212,10 +217,6 @@ class Attempt:
             loop = asyncio.get_running_loop()
             loop.call_later(delay, tools.hints.send, Service.TASK_WORKER, task["queue"], [self.id])
         await tools.notifier.publish("run", run=task["run"])
-
-    async def _hand_back(self, reason: Reason | None) -> None:
-        await self._persistently(lambda: self.tools.store.hand_back(self.task, reason))
-        await self._tell_others(State.STOPPED if reason else State.QUEUED)
 
     async def _refuse(self, error: LightflowException) -> None:
         """No attempt can be made of a task whose version cannot be had: fail it and say so."""

@@ -101,6 +101,10 @@ class TaskWorker:
 
     def _begin(self, task: Document) -> None:
         attempt = Attempt(task, self.tools)
+        if not self.tools.store.is_mine(task):
+            # The lease was lost while the claim was under way: it is in a name whose attempts are taken back.
+            self._background(attempt.hand_back(None))
+            return
         self.tools.held[attempt.id] = attempt
         self.tools.pool.take()
         self._background(self._run(attempt))

@@ -79,6 +79,10 @@ class Store:
             claimable, [{"$set": change}], sort=[("ready_at", 1)], return_document=True
         )
 
+    def is_mine(self, task: Document) -> bool:
+        """Whether an attempt is in the name that this worker has now."""
+        return bool(task["holder"] == self._member.incarnation)
+
     async def claimed_by(self, operation: str) -> Document | None:
         """The attempt that a claim took whose reply was lost."""
         mine = {"holder": self._member.incarnation, "state": State.RUNNING.value, "claim": operation}
