@@ -1,42 +1,73 @@
 """`python -m tests.simulation`: runs schedules, and replays one that failed."""
 
 import argparse
+import contextlib
 import logging
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 
-from tests.simulation import schedule
+from tests.simulation import aiming, schedule
+from tests.simulation.faults import Aim, Fault
+from tests.simulation.planted import BUGS, planted
 
 
 def main() -> None:
     """Run the schedules that were asked for; exit code 1 when one of them found something."""
-    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
-    parser.add_argument("--seed", type=int, default=0, help="the first seed (default 0)")
-    parser.add_argument("--schedules", type=int, default=1000, help="how many schedules, each with the next seed")
-    parser.add_argument("--seconds", type=float, default=float("inf"), help="begin none after so many seconds")
-    parser.add_argument("--trace", action="store_true", help="print all that happened")
-    given = parser.parse_args()
-    logging.getLogger().setLevel(logging.CRITICAL if not given.trace else logging.WARNING)
+    given = _arguments()
+    logging.getLogger().setLevel(logging.WARNING if given.trace else logging.CRITICAL)
     logging.getLogger().addHandler(logging.NullHandler())
     began = time.monotonic()
     struck: Counter[str] = Counter()
     made = failed = 0
-    for seed in range(given.seed, given.seed + given.schedules):
-        if time.monotonic() - began > given.seconds:
-            break
-        report = schedule.run(seed)
-        made += 1
-        struck.update(report.faults.struck)
-        if given.trace:
-            print(*report.trace, sep="\n")
-        if report.findings:
-            failed += 1
-            print(f"seed {seed}:", *dict.fromkeys(report.findings), sep="\n  ")
-            print(f"  replay: PYTHONHASHSEED=0 python -m tests.simulation --schedules 1 --trace --seed {seed}")
+    with planted(given.plant) if given.plant else contextlib.nullcontext():
+        for seed, aim in _schedules(given):
+            if time.monotonic() - began > given.seconds or failed >= given.enough:
+                break
+            report = schedule.run(seed, aim=aim)
+            made += 1
+            struck.update(report.faults.struck)
+            if given.trace:
+                print(*report.trace, sep="\n")
+            if report.findings:
+                failed += 1
+                _tell(seed, aim, given.plant, report.findings)
     told = ", ".join(f"{fault} {count}" for fault, count in sorted(struck.items()))
-    print(f"{made} schedules in {time.monotonic() - began:.1f} s, {failed} with findings; faults at writes: {told}")
+    print(f"{made} schedules in {time.monotonic() - began:.1f} s, {failed} with findings; faults at steps: {told}")
     sys.exit(1 if failed else 0)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--seed", type=int, default=0, help="the first seed (default 0)")
+    parser.add_argument("--schedules", type=int, default=1000, help="how many schedules, each with the next seed")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="begin none after so many seconds")
+    parser.add_argument("--enough", type=int, default=sys.maxsize, help="stop after so many with findings")
+    parser.add_argument("--trace", action="store_true", help="print all that happened")
+    parser.add_argument("--plant", choices=sorted(BUGS), help="plant this bug")
+    parser.add_argument("--aim", metavar="STEP/FAULT/N", help="one fault more: at the nth time this step is reached")
+    parser.add_argument("--every-step", action="store_true", help="aim every fault at every step of the product")
+    return parser.parse_args()
+
+
+def _schedules(given: argparse.Namespace) -> Iterator[tuple[int, Aim | None]]:
+    if given.every_step:
+        yield from aiming.every_step(range(given.seed, given.seed + given.schedules))
+        return
+    aim = None
+    if given.aim:
+        step, fault, nth = given.aim.split("/")
+        aim = Aim(step, Fault(fault), int(nth))
+    for seed in range(given.seed, given.seed + given.schedules):
+        yield seed, aim
+
+
+def _tell(seed: int, aim: Aim | None, bug: str | None, findings: list[str]) -> None:
+    aimed = f" --aim '{aim.step}/{aim.fault}/{aim.nth}'" if aim else ""
+    more = aimed + (f" --plant {bug}" if bug else "")
+    print(f"seed {seed}{more}:", *dict.fromkeys(findings), sep="\n  ")
+    print(f"  replay: PYTHONHASHSEED=0 python -m tests.simulation --schedules 1 --trace --seed {seed}{more}")
 
 
 if __name__ == "__main__":

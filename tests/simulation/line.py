@@ -5,7 +5,6 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from pymongo.errors import AutoReconnect
-
 from tests.simulation.faults import Fault
 from tests.simulation.mongo.server import Steps
 from tests.simulation.process import Process

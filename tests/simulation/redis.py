@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import ConnectionError as RedisConnectionError
-
 from tests.simulation.faults import KILLS, Fault
 from tests.simulation.line import step_under_way
 from tests.simulation.process import Process

@@ -2,10 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from lightflow.core.errors import IllegalMove
-from lightflow.core.states import DAG, FINAL, RUN, TASK, Machine, Service, State
 from tests.simulation.mongo.values import Document
 from tests.simulation.process import CURRENT
+
+from lightflow.core.errors import IllegalMove
+from lightflow.core.states import DAG, FINAL, RUN, TASK, Machine, Service, State
 
 if TYPE_CHECKING:
     from tests.simulation.world import World

@@ -6,20 +6,19 @@ import logging
 import random as global_random
 from dataclasses import dataclass
 from random import Random
-from typing import Any
 from unittest import mock
 
-from lightflow.core import ids
-from lightflow.core.states import Service
-from lightflow.runtime.process import UNREACHABLE
-from lightflow.runtime.settings import EngineSettings
 from tests.simulation.audit import audit, remains
 from tests.simulation.clock import VirtualLoop
-from tests.simulation.faults import Faults
+from tests.simulation.faults import Aim, Faults
 from tests.simulation.plan import Plan, random_plan
 from tests.simulation.process import task_factory
 from tests.simulation.rules import Rules
 from tests.simulation.world import World
+
+from lightflow.core import ids
+from lightflow.core.states import Service
+from lightflow.runtime.process import UNREACHABLE
 
 
 @dataclass(frozen=True)
@@ -45,13 +44,12 @@ class _Broken(logging.Handler):
             self.found.append(f"{record.getMessage()}: {error!r}")
 
 
-def run(
-    seed: int, *, plan: Plan | None = None, faults: Faults | None = None, engine: EngineSettings | None = None
-) -> Report:
-    """Run a schedule; everything in it follows from the arguments."""
+def run(seed: int, *, aim: Aim | None = None) -> Report:
+    """Run the schedule of a seed, with one more fault where it is aimed at; all of it follows from the arguments."""
     random = Random(seed)
-    plan = plan or random_plan(random)
-    faults = faults or Faults.drawn(random)
+    plan = random_plan(random)
+    faults = Faults.drawn(random)
+    faults.aim = aim
     global_random.seed(seed)  # jitter of retries
     numbers = itertools.count(1)
     broken = _Broken()
@@ -62,16 +60,14 @@ def run(
     loop.set_exception_handler(lambda *_: None)  # errors of tasks that died with their process
     try:
         with mock.patch.object(ids.secrets, "token_hex", lambda size: f"{next(numbers):0{2 * size}x}"):
-            return loop.run_until_complete(_run(loop, plan, faults, random, engine, broken))
+            return loop.run_until_complete(_run(loop, plan, faults, random, broken))
     finally:
         logger.removeHandler(broken)
         loop.close()
 
 
-async def _run(
-    loop: VirtualLoop, plan: Plan, faults: Faults, random: Random, engine: Any, broken: _Broken
-) -> Report:
-    world = World(loop, plan, faults, random, engine)
+async def _run(loop: VirtualLoop, plan: Plan, faults: Faults, random: Random, broken: _Broken) -> Report:
+    world = World(loop, plan, faults, random)
     Rules(world)
     keep_data = random.random() < 0.8
     await world.deploy()

@@ -5,6 +5,13 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.simulation.faults import KILLS, Fault
+from tests.simulation.line import Line, step_under_way
+from tests.simulation.mongo.client import Database
+from tests.simulation.process import Process
+from tests.simulation.redis import Client
+from tests.simulation.user_code import Slots
+
 from lightflow.control.v1 import control_pb2 as pb
 from lightflow.core.states import Service
 from lightflow.runtime.connections import Connections
@@ -43,12 +50,6 @@ from lightflow_task_worker.store import Store as TaskStore
 from lightflow_task_worker.versions import Versions
 from lightflow_task_worker.waiting import Waiting
 from lightflow_task_worker.wiring import pass_on_stops
-from tests.simulation.faults import KILLS, Fault
-from tests.simulation.line import Line, step_under_way
-from tests.simulation.mongo.client import Database
-from tests.simulation.process import Process
-from tests.simulation.redis import Client
-from tests.simulation.user_code import Slots
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -88,7 +89,9 @@ class Hints:
 class Consumer:
     """Takes a hint whenever its gate is open; after a trouble of redis it may hang until it is replaced."""
 
-    def __init__(self, world: "World", process: Process, service: Service, receive: Callable[[list[str]], None]) -> None:
+    def __init__(
+        self, world: "World", process: Process, service: Service, receive: Callable[[list[str]], None]
+    ) -> None:
         self._world = world
         self._process = process
         self._list = f"{service}:{QUEUES[service]}"
@@ -143,7 +146,9 @@ class Control:
         return (await self._world.ask("StartDag", request)).name or None
 
     async def join_dags(self, run: str, names: Sequence[str] | None, *, caller: str, request_id: str) -> None:
-        request = pb.JoinDagsRequest(run_id=run, names=names or (), all=names is None, caller=caller, request_id=request_id)
+        request = pb.JoinDagsRequest(
+            run_id=run, names=names or (), all=names is None, caller=caller, request_id=request_id
+        )
         await self._world.ask("JoinDags", request)
 
     async def stop_dag(self, run: str, name: str) -> None:

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from tests.simulation.plan import SUB, TaskPlan
+from tests.simulation.process import Process
+
 from lightflow.core.outcomes import Ending, ErrorInfo, Outcome
 from lightflow.core.states import State
 from lightflow.runtime.datastore.encoding import encode
 from lightflow_task_worker.job import Calls, Job, Result
-from tests.simulation.plan import SUB, TaskPlan
-from tests.simulation.process import Process
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -29,6 +30,7 @@ class Execution:
     start: float
     end: float | None = None
     pushed: list[str] = field(default_factory=list)
+    dags_asked_for: int = 0
     number: int = field(default_factory=lambda: next(_NUMBERS))
 
 
@@ -99,7 +101,10 @@ async def _work(plan: TaskPlan, job: Job, calls: Calls, execution: Execution) ->
         item = f"{job.task_run} {job.attempt} {execution.number} {index}"
         execution.pushed.append(item)
         await call("push", encode(item), key="pushed", section="data")
-    started = [(await call("start_dag", name=SUB, data=False))["name"] for _ in range(plan.starts)]
+    started = []
+    for _ in range(plan.starts):
+        execution.dags_asked_for += 1
+        started.append((await call("start_dag", name=SUB, data=False))["name"])
     if plan.stops_sub and started[0]:
         await call("stop_dag", name=started[0])
     if plan.joins:

@@ -6,6 +6,16 @@ from collections.abc import Coroutine
 from random import Random
 from typing import Any
 
+from tests.simulation import services
+from tests.simulation.clock import VirtualLoop
+from tests.simulation.faults import Fault, Faults
+from tests.simulation.mongo.client import Database
+from tests.simulation.mongo.server import Server, Steps
+from tests.simulation.plan import Plan
+from tests.simulation.process import CURRENT, Process
+from tests.simulation.redis import Redis
+from tests.simulation.user_code import Execution
+
 from lightflow.control.v1 import control_pb2 as pb
 from lightflow.core.errors import LightflowException
 from lightflow.core.states import FINAL, Service
@@ -18,15 +28,6 @@ from lightflow.runtime.signing import Signer
 from lightflow.runtime.specs import pack
 from lightflow_scheduler.servicer import ControlServicer
 from lightflow_task_worker.job import Job
-from tests.simulation import services
-from tests.simulation.clock import VirtualLoop
-from tests.simulation.faults import Faults
-from tests.simulation.mongo.client import Database
-from tests.simulation.mongo.server import Server, Steps
-from tests.simulation.plan import Plan
-from tests.simulation.process import CURRENT, Process
-from tests.simulation.redis import Redis
-from tests.simulation.user_code import Execution
 
 RESTART = (0.2, 3.0)
 LONGEST = 600.0
@@ -51,12 +52,12 @@ class _DirectLine:
 class World:
     """Everything that a schedule consists of, from its seed."""
 
-    def __init__(self, loop: VirtualLoop, plan: Plan, faults: Faults, random: Random, engine: Any = None) -> None:
+    def __init__(self, loop: VirtualLoop, plan: Plan, faults: Faults, random: Random) -> None:
         self.loop = loop
         self.plan = plan
         self.faults = faults
         self.random = random
-        self.engine = engine or services.ENGINE
+        self.engine = services.ENGINE
         self.server = Server(loop.date, unique=[("runs", "key")])
         self.redis = Redis()
         self.signer = Signer(b"the simulation's key, 32 bytes..")
@@ -126,6 +127,8 @@ class World:
         if call.cancelled():
             raise ConnectionError("the control service died")
         await self.breath()
+        if self.faults.strike(f"the reply to {method}", (Fault.LOST,)):
+            raise ConnectionError("the reply was lost")
         return call.result()
 
     def tell(self, what: str) -> None:

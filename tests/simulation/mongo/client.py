@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 from pymongo.errors import BulkWriteError, DuplicateKeyError
-
 from tests.simulation.mongo.server import Server, Steps
 from tests.simulation.mongo.stages import projected
 from tests.simulation.mongo.updates import Update
@@ -128,7 +127,9 @@ class Collection:
         return UpdateResult(sum(before is not None for before, _ in pairs))
 
     async def update_many(self, query: Document, update: Update) -> UpdateResult:
-        return UpdateResult(len(await self._line.run(self._server.update(self._name, query, update, many=True), write=True)))
+        return UpdateResult(
+            len(await self._line.run(self._server.update(self._name, query, update, many=True), write=True))
+        )
 
     async def find_one_and_update(
         self,

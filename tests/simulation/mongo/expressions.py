@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bson.timestamp import Timestamp
-
 from tests.simulation.mongo.values import MISSING, field, order, type_name
 
 Variables = Mapping[str, Any]
@@ -93,7 +92,11 @@ def _subtract(left: Any, right: Any) -> Any:
     if _nothing(left) or _nothing(right):
         return None
     if isinstance(left, datetime):
-        return (left - right) // timedelta(milliseconds=1) if isinstance(right, datetime) else left - timedelta(milliseconds=right)
+        return (
+            (left - right) // timedelta(milliseconds=1)
+            if isinstance(right, datetime)
+            else left - timedelta(milliseconds=right)
+        )
     return left - right
 
 
@@ -129,18 +132,18 @@ _LAZY: dict[str, Callable[[Any, Any, Variables], Any]] = {
     "$switch": _switch,
     "$filter": _filter,
     "$in": _in,
-    "$concatArrays": lambda operand, *where: sum((_array(evaluate(each, *where)) for each in operand), []),
+    "$concatArrays": lambda operand, *where: [item for each in operand for item in _array(evaluate(each, *where))],
     "$size": lambda operand, *where: len(_array(evaluate(operand, *where))),
     "$last": lambda operand, *where: (evaluate(operand, *where) or [MISSING])[-1],
     "$type": lambda operand, *where: type_name(evaluate(operand, *where)),
-    "$not": lambda operand, *where: not _truth(
-        evaluate(operand[0] if isinstance(operand, list) else operand, *where)
-    ),
+    "$not": lambda operand, *where: not _truth(evaluate(operand[0] if isinstance(operand, list) else operand, *where)),
 }
 
 _STRICT: dict[str, Callable[..., Any]] = {
     "$ifNull": lambda *values: next((value for value in values[:-1] if not _nothing(value)), values[-1]),
-    "$mergeObjects": lambda *parts: {name: value for part in parts if not _nothing(part) for name, value in part.items()},
+    "$mergeObjects": lambda *parts: {
+        name: value for part in parts if not _nothing(part) for name, value in part.items()
+    },
     "$eq": _compared(operator.eq),
     "$ne": _compared(operator.ne),
     "$gt": _compared(operator.gt),

@@ -6,17 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from bson.regex import Regex
-
 from tests.simulation.mongo import expressions
 from tests.simulation.mongo.values import MISSING, Document, order, rank, reached
 
 
 def matches(document: Document, query: Document, now: Any) -> bool:
     """Whether a document passes a filter."""
-    for name, wanted in query.items():
-        if not _clause(document, name, wanted, now):
-            return False
-    return True
+    return all(_clause(document, name, wanted, now) for name, wanted in query.items())
 
 
 def _clause(document: Document, name: str, wanted: Any, now: Any) -> bool:
@@ -54,7 +50,9 @@ def _operator(found: list[Any], name: str, operand: Any, now: Any) -> bool:
         return any(value is not MISSING for value in found) == bool(operand)
     if name == "$elemMatch":
         arrays = [value for value in found if isinstance(value, list)]
-        return any(isinstance(element, dict) and matches(element, operand, now) for array in arrays for element in array)
+        return any(
+            isinstance(element, dict) and matches(element, operand, now) for array in arrays for element in array
+        )
     raise NotImplementedError(name)
 
 

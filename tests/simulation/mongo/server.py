@@ -13,7 +13,6 @@ from bson.objectid import ObjectId
 from bson.timestamp import Timestamp
 from pymongo import UpdateMany, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
-
 from tests.simulation.mongo import stages
 from tests.simulation.mongo.expressions import EvaluationError
 from tests.simulation.mongo.queries import matches

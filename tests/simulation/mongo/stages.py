@@ -34,7 +34,9 @@ def projected(document: Document, fields: Document | None, now: Any) -> Document
     """Some fields of a document: those that are named, or all but those that are named with 0."""
     if not fields:
         return document
-    if all(value == 0 for name, value in fields.items() if name != "_id") and any(value == 0 for value in fields.values()):
+    if all(value == 0 for name, value in fields.items() if name != "_id") and any(
+        value == 0 for value in fields.values()
+    ):
         return {name: value for name, value in document.items() if fields.get(name, 1) != 0}
     shown: Document = {} if fields.get("_id", 1) == 0 or "_id" not in document else {"_id": document["_id"]}
     for name, wanted in fields.items():

@@ -35,7 +35,17 @@ _RANKS: dict[type, int] = {
     datetime: 9,
     Timestamp: 10,
 }
-_NAMES = {1: "null", 3: "string", 4: "object", 5: "array", 6: "binData", 7: "objectId", 8: "bool", 9: "date", 10: "timestamp"}
+_NAMES = {
+    1: "null",
+    3: "string",
+    4: "object",
+    5: "array",
+    6: "binData",
+    7: "objectId",
+    8: "bool",
+    9: "date",
+    10: "timestamp",
+}
 
 
 def rank(value: Any) -> int:

@@ -1,0 +1,163 @@
+"""Bugs on purpose: each breaks one rule of the engine. An instrument that does not find them proves nothing."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+from unittest import mock
+
+from lightflow.core.ids import new_id
+from lightflow.core.leases import LeaseWatch, _Seen
+from lightflow.runtime import attempts, moves
+from lightflow.runtime.datastore.mongo import RunStore
+from lightflow.runtime.sweep import Sweep
+from lightflow_dag_runner.store import Store as DagStore
+from lightflow_task_worker import calls
+from lightflow_task_worker.calls import TaskCalls
+from lightflow_task_worker.store import StopFacts
+from lightflow_task_worker.store import Store as TaskStore
+
+Patches = list[Any]
+
+
+def _claim_what_others_hold() -> Patches:
+    """A claim without the filter on the state."""
+    claim = TaskStore.claim
+
+    async def careless(self: TaskStore, *given: Any, **more: Any) -> Any:
+        collection = self._task_runs
+
+        class Unfiltered:
+            async def find_one_and_update(self, query: Any, update: Any, **options: Any) -> Any:
+                states = {"state": {"$in": ["queued", "running"]}}
+                return await collection.find_one_and_update({**query, **states}, update, **options)
+
+        with mock.patch.object(self, "_task_runs", Unfiltered()):
+            return await claim(self, *given, **more)
+
+    return [mock.patch.object(TaskStore, "claim", careless)]
+
+
+def _commit_without_fence() -> Patches:
+    """An outcome that is committed whoever holds the task."""
+    return [mock.patch.object(attempts, "fence", lambda task: {"_id": task["_id"]})]
+
+
+def _queue_nothing_after_clearing_marks() -> Patches:
+    """Marks are cleared before what follows from them is done."""
+    follow = moves.follow
+    return [mock.patch.object(moves, "follow", lambda *given: follow(*given)[::-1])]
+
+
+def _no_sweep() -> Patches:
+    """Nothing that was lost is found again."""
+
+    async def once(_: Sweep) -> None:
+        return None
+
+    return [mock.patch.object(Sweep, "once", once)]
+
+
+def _advance_before_children_exist() -> Patches:
+    """A DAG run runs before its tasks exist, and they are made by its next look, if it ever comes."""
+    create, become = DagStore.create_tasks, DagStore.become
+
+    async def later(self: DagStore, dag_run: Any, dag: Any) -> None:
+        self.__dict__["postponed"] = (dag_run, dag)
+
+    async def first(self: DagStore, *given: Any) -> bool:
+        moved = await become(self, *given)
+        if postponed := self.__dict__.pop("postponed", None):
+            await create(self, *postponed)
+        return moved
+
+    return [mock.patch.object(DagStore, "create_tasks", later), mock.patch.object(DagStore, "become", first)]
+
+
+def _start_dags_twice() -> Patches:
+    """A request for a DAG that is repeated starts another one."""
+    start_dag = calls._CALLS["start_dag"]
+
+    async def careless(self: TaskCalls, header: Any, payload: bytes) -> Any:
+        return await start_dag(self, {**header, "call": new_id()}, payload)
+
+    return [mock.patch.dict(calls._CALLS, start_dag=careless)]
+
+
+def _push_twice() -> Patches:
+    """A write to the store that is repeated is done again."""
+    return [mock.patch.object(TaskCalls, "_operation", side_effect=lambda *_: new_id())]
+
+
+def _end_without_mark() -> Patches:
+    """An outcome is committed without the mark that has somebody see to what follows."""
+    commit = attempts.commit
+
+    def unmarked(*given: Any) -> list[Any]:
+        return [{"$set": {name: value for name, value in commit(*given)[0]["$set"].items() if name != "marked"}}]
+
+    return [mock.patch.object(attempts, "commit", unmarked)]
+
+
+def _ignore_stops() -> Patches:
+    """User code begins after a stop was acknowledged."""
+    return [mock.patch("lightflow_task_worker.store._stop_facts", return_value=StopFacts())]
+
+
+def _lose_every_lease() -> Patches:
+    """Every worker is taken for dead at the second look."""
+
+    def observe(self: LeaseWatch, beats: Any, now: float) -> frozenset[str]:
+        known = set(self._seen)
+        self._seen = {worker: _Seen(beat, now) for worker, beat in beats.items()}
+        return frozenset(known & set(beats))
+
+    return [mock.patch.object(LeaseWatch, "observe", observe)]
+
+
+def _forget_blind_claims() -> Patches:
+    """A claim whose reply was lost is never asked for."""
+
+    async def claimed_by(*_: Any) -> None:
+        return None
+
+    async def held(*_: Any) -> list[Any]:
+        return []
+
+    return [mock.patch.object(TaskStore, "claimed_by", claimed_by), mock.patch.object(TaskStore, "held", held)]
+
+
+def _keep_data() -> Patches:
+    """What a run leaves is never removed."""
+
+    async def remove_data(*_: Any) -> None:
+        return None
+
+    return [mock.patch.object(RunStore, "remove_data", remove_data)]
+
+
+BUGS: dict[str, Callable[[], Patches]] = {
+    bug.__name__.removeprefix("_"): bug
+    for bug in (
+        _claim_what_others_hold,
+        _commit_without_fence,
+        _queue_nothing_after_clearing_marks,
+        _no_sweep,
+        _advance_before_children_exist,
+        _start_dags_twice,
+        _push_twice,
+        _end_without_mark,
+        _ignore_stops,
+        _lose_every_lease,
+        _forget_blind_claims,
+        _keep_data,
+    )
+}
+
+
+@contextlib.contextmanager
+def planted(name: str) -> Iterator[None]:
+    """With this bug."""
+    with contextlib.ExitStack() as stack:
+        for patch in BUGS[name]():
+            stack.enter_context(patch)
+        yield
