@@ -18,6 +18,8 @@ def main() -> None:
     given = _arguments()
     logging.getLogger().setLevel(logging.WARNING if given.trace else logging.CRITICAL)
     logging.getLogger().addHandler(logging.NullHandler())
+    if given.plant_each:
+        sys.exit(_plant_each(given))
     began = time.monotonic()
     struck: Counter[str] = Counter()
     made = failed = 0
@@ -30,9 +32,12 @@ def main() -> None:
             struck.update(report.faults.struck)
             if given.trace:
                 print(*report.trace, sep="\n")
-            if report.findings:
+            findings = report.findings
+            if aim is not None and report.faults.reached[aim.step] < aim.nth:
+                findings = [*findings, f"{aim.step} was not reached {aim.nth} times"]
+            if findings:
                 failed += 1
-                _tell(seed, aim, given.plant, report.findings)
+                _tell(seed, aim, given.plant, findings)
     told = ", ".join(f"{fault} {count}" for fault, count in sorted(struck.items()))
     print(f"{made} schedules in {time.monotonic() - began:.1f} s, {failed} with findings; faults at steps: {told}")
     sys.exit(1 if failed else 0)
@@ -46,9 +51,25 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--enough", type=int, default=sys.maxsize, help="stop after so many with findings")
     parser.add_argument("--trace", action="store_true", help="print all that happened")
     parser.add_argument("--plant", choices=sorted(BUGS), help="plant this bug")
+    parser.add_argument("--plant-each", action="store_true", help="plant each bug, until a schedule finds it")
     parser.add_argument("--aim", metavar="STEP/FAULT/N", help="one fault more: at the nth time this step is reached")
     parser.add_argument("--every-step", action="store_true", help="aim every fault at every step of the product")
     return parser.parse_args()
+
+
+def _plant_each(given: argparse.Namespace) -> int:
+    """How many of the planted bugs no schedule finds."""
+    missed = 0
+    for bug in BUGS:
+        with planted(bug):
+            for made in range(given.schedules):
+                if findings := schedule.run(given.seed + made).findings:
+                    print(f"{bug}: found by schedule {made + 1}: {findings[0]}")
+                    break
+            else:
+                missed += 1
+                print(f"{bug}: not found by {given.schedules} schedules")
+    return missed
 
 
 def _schedules(given: argparse.Namespace) -> Iterator[tuple[int, Aim | None]]:

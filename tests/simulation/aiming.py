@@ -21,7 +21,7 @@ ELSEWHERE = {
     "lightflow_task_worker.loop:TaskWorker._pass_on": "a hint too many: rare here; tests/integration/test_worker.py",
     "lightflow_scheduler.registry:register": "where the control service listens: there is no network here",
     "lightflow_scheduler.registry:unregister": "as above",
-    "lightflow_scheduler.retention:Retention._remove_versions": "the version is deployed; tests/contract/test_retention.py",
+    "lightflow_scheduler.retention:Retention._remove_versions": "it is deployed; tests/contract/test_retention.py",
     "lightflow_scheduler.runs:Runs._begin": "for runs in a queue that another scheduler serves",
     "lightflow_scheduler.store:Store.fail": "for versions that cannot be read; tests/integration/test_scheduler.py",
     "lightflow_scheduler.workers_view:WorkersView.stop": "a person's request, which is repeated as it is",

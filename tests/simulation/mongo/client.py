@@ -90,6 +90,10 @@ class Collection:
         self._line = line
         self._name = name
 
+    @property
+    def name(self) -> str:
+        return self._name
+
     def with_options(self, **_: Any) -> Self:
         return self
 
