@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, ClassVar, Self
 
 from lightflow.core import settings
 from lightflow.core.errors import ConfigLoadError, ConfigNotDefinedError
+from lightflow.core.secrecy import check_addresses, masked
 from lightflow.core.settings import Settings
 
 LIGHTFLOW_CONFIG_ENV = "LIGHTFLOW_CONFIG"
@@ -77,8 +79,8 @@ class Config:
 
     def shown(self) -> Settings:
         """A copy of all settings in which secrets are starred."""
-        masked: Settings = settings.masked(self._all)
-        return masked
+        starred: Settings = masked(self._all)
+        return starred
 
     @property
     def workflows(self) -> list[str]:
@@ -154,6 +156,7 @@ class Config:
             _noted.add(name)
             _logger.info("The setting %s has no effect any more and is ignored", name)
         everything = settings.merge(_defaults(), over)
+        check_addresses(everything)
         for name in settings.FOLDERS:
             everything[name] = [_absolute(folder, path) for path in everything[name]]
         for section, key in settings.PATHS:
@@ -198,7 +201,11 @@ def parse(text: str, source: str) -> object:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        reason = " ".join(filter(None, (error.context, error.problem)))
+        # A value that the file holds may be a password: only keys are repeated.
+        problem = re.sub(
+            r" with value .*|( alias| tag) '.*", r"\1 (put what begins with * or ! in quotes)", error.problem or ""
+        )
+        reason = " ".join(filter(None, (error.context, problem)))
         raise ConfigLoadError(f"{source}{place}: {reason}") from error
     except YAMLError as error:
         raise ConfigLoadError(f"{source}: {error}") from error

@@ -10,6 +10,7 @@ import pytest
 from lightflow import config as config_module
 from lightflow.config import Config, default_config
 from lightflow.core.errors import ConfigFieldError, ConfigFieldUnknown, ConfigLoadError, ConfigNotDefinedError
+from lightflow.core.secrecy import masked
 from lightflow.logger import usable
 
 OLD_DEFAULT = """
@@ -244,6 +245,41 @@ def test_showing_masks_secrets_and_to_dict_does_not(home: Path) -> None:
     assert not any(secret in shown for secret in ("p1", "p2", "p3", "p4"))
     assert "mongodb://me:***@host/x" in shown
     assert config.to_dict()["store"]["password"] == "p1"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "mongodb://me:s3/cr@et@host/x",
+        "redis://s3cret@host:6379/0",
+        "redis://host:6379/0?password=s3cret&db=1",
+        "mongodb://host/?tlsCertificateKeyFilePassword=s3cret",
+        "mongodb://host/?authMechanismProperties=AWS_SESSION_TOKEN:s3cret",
+    ],
+)
+def test_no_part_of_a_password_in_an_address_is_shown(address: str) -> None:
+    assert "host" in masked(address)
+    assert not any(part in masked(address) for part in ("s3", "cr", "et@", "cret"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "store: {password: [s3cret]}",
+        "store: 'mongodb://me:s3cret@host'",
+        "celery: 'redis://:s3cret@host'",
+        "celery: {broker_url: 'redis://:s3cret/x@host/0'}",
+        "signal: {uri: 'redis://:s3cret/x@host/0'}",
+        "store:\n  password: s3cret\n  password: s3cret2",
+        "store:\n  password:s3cret",
+        "store:\n  password: *s3cret",
+        "store:\n  password: !s3cret x",
+    ],
+)
+def test_a_mistake_is_told_without_the_password_beside_it(home: Path, text: str) -> None:
+    with pytest.raises((ConfigLoadError, ConfigFieldError), match=r"store|celery|signal|line \d") as raised:
+        loaded(text, home)
+    assert "s3cret" not in str(raised.value)
 
 
 def test_what_is_handed_out_is_a_copy(home: Path) -> None:

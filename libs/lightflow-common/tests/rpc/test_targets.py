@@ -76,5 +76,26 @@ def test_where_nobody_answers_the_error_names_every_place_that_was_tried(data_di
     (data_dir / "stack.json").write_text(json.dumps({"pid": 1, "target": dead}))
     with pytest.raises(NoControlService) as error:
         find_target(None, Settings(free_port), data_dir)
-    for place in (dead, "registered in the store: none", f"127.0.0.1:{free_port}", "lightflowctl up"):
+    for place in (
+        dead,
+        f"the store at mongodb://127.0.0.1:{free_port} cannot be reached",
+        f"127.0.0.1:{free_port}",
+        "lightflowctl up",
+    ):
         assert place in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("uri", "said"),
+    [
+        ("mongodb://me:s3cret@127.0.0.1:{port}", "the store at mongodb://me:***@127.0.0.1:{port} cannot be reached"),
+        ("mongodb://me:s3cret@127.0.0.1:port", "its address is malformed"),
+    ],
+)
+def test_a_store_that_cannot_be_asked_is_named_without_its_password(free_port, uri, said):
+    config = Settings(free_port)
+    config.data_store["uri"] = uri.format(port=free_port)
+    with pytest.raises(NoControlService) as raised:
+        find_target(None, config, None)
+    assert said.format(port=free_port) in str(raised.value)
+    assert not any(noise in str(raised.value) for noise in ("s3cret", "Topology", "configured timeouts"))

@@ -5,8 +5,9 @@ import pytest
 from lightflow.config import Config
 from lightflow.core.errors import ConfigFieldError
 from lightflow.core.outcomes import Bounds
+from lightflow.core.secrecy import masked
 from lightflow.runtime.broker import broker_url, make_app, queue_list
-from lightflow.runtime.membership import process_started, without_password
+from lightflow.runtime.membership import process_started
 from lightflow.runtime.mongo import store_uri
 from lightflow.runtime.notify import signal_url
 from lightflow.runtime.settings import EngineSettings, queues_of
@@ -63,9 +64,9 @@ def test_the_broker_is_the_redis_of_the_notifications_unless_another_is_named():
 
 
 def test_passwords_reach_the_servers_and_no_list():
-    assert signal_url(config_of(signal={"host": "h", "port": 1, "password": "p"})) == "redis://:p@h:1/0"
-    assert without_password("redis://:p@h:1/0") == "redis://:***@h:1/0"
-    assert without_password("redis://h:1/0") == "redis://h:1/0"
+    assert signal_url(config_of(signal={"host": "h", "port": 1, "password": "p@/"})) == "redis://:p%40%2F@h:1/0"
+    assert masked("redis://:p@h:1/0") == "redis://:***@h:1/0"
+    assert masked("redis://h:1/0") == "redis://h:1/0"
 
 
 def test_the_stores_credentials_are_quoted():

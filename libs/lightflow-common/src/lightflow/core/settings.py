@@ -1,12 +1,12 @@
 """The rules of the configuration: which settings there are, how layers merge, what the environment adds. No files."""
 
 import os
-import re
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from typing import Any
 
 from lightflow.core.errors import ConfigFieldError, ConfigFieldUnknown
+from lightflow.core.secrecy import masked
 
 Settings = dict[str, Any]
 
@@ -131,17 +131,6 @@ def without_meaning(settings: Mapping[str, Any]) -> list[str]:
     return idle + [f"celery.{key}" for key in settings.get("celery") or {} if key in CELERY_FIXED]
 
 
-def masked(value: Any, key: str = "") -> Any:
-    """The settings fit for showing: passwords are starred, also those within addresses."""
-    if isinstance(value, Mapping):
-        return {name: masked(item, str(name)) for name, item in value.items()}
-    if isinstance(value, list):
-        return [masked(item, key) for item in value]
-    if value and re.search(r"password|secret|token", key, re.IGNORECASE):
-        return "***"
-    return re.sub(r"(://[^:/@\s]*:)\S*@", r"\1***@", value) if isinstance(value, str) else value
-
-
 def _known(given: Mapping[Any, Any], known: Iterable[str], prefix: str, source: str) -> None:
     for key in given:
         if key not in (names := tuple(known)):
@@ -152,7 +141,7 @@ def _section(name: str, value: Any, source: str) -> Any:
     if name in FOLDERS:
         return _folders(name, value, source)
     if value is not None and not isinstance(value, Mapping):
-        raise ConfigFieldError(f"{source}: {name} is a section with settings of its own, not {value!r}")
+        raise ConfigFieldError(f"{source}: {name} is a section; write its settings below it, indented, as `key: value`")
     if name in FREE or value is None:
         return value
     _known(value, SECTIONS[name], f"{name}.", source)
@@ -177,4 +166,4 @@ def _typed(value: Any, kind: type, where: str) -> Any:
         return kind(value)
     except ValueError:
         wanted = {int: "a whole number", float: "a number", str: "text"}[kind]
-        raise ConfigFieldError(f"{where} is {wanted}, not {value!r}") from None
+        raise ConfigFieldError(f"{where} is {wanted}, not {masked(value, where)!r}") from None

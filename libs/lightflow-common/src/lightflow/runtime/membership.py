@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from lightflow.core.ids import new_id
+from lightflow.core.secrecy import masked
 from lightflow.core.states import Service
 from lightflow.runtime.mongo import SCHEMA, Database
 from lightflow.runtime.notify import Notifier
@@ -22,14 +22,6 @@ from lightflow.runtime.notify import Notifier
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 logger = logging.getLogger(__name__)
-
-
-def without_password(url: str) -> str:
-    """The URL as it may be shown."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:***@{parts.netloc.rpartition('@')[2]}"))
 
 
 def process_started(pid: int) -> str | None:
@@ -70,7 +62,7 @@ class Member:
             "beat": 0,
             "python": PYTHON,
             "implementation": platform.python_implementation(),
-            "broker": without_password(self.broker),
+            "broker": masked(self.broker),
             "draining": False,
             "marker": self.marker,
         }

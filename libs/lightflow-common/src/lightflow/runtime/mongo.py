@@ -1,5 +1,6 @@
 """The connection to MongoDB: what it is configured with, and the indexes that queries rely on."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote_plus
@@ -30,7 +31,7 @@ def store_uri(config: Config) -> str:
         credentials = f"{quote_plus(store['username'])}:{quote_plus(store.get('password') or '')}@"
     options = {"authSource": store.get("auth_source"), "authMechanism": store.get("auth_mechanism")}
     query = "&".join(f"{key}={quote_plus(value)}" for key, value in options.items() if value and credentials)
-    return f"mongodb://{credentials}{store['host']}:{store['port']}/?{query}"
+    return f"mongodb://{credentials}{store['host']}:{store['port']}/" + (f"?{query}" if query else "")
 
 
 def connect(config: Config, name: str) -> AsyncMongoClient[Document]:
@@ -47,6 +48,14 @@ def connect(config: Config, name: str) -> AsyncMongoClient[Document]:
         serverMonitoringMode="poll",
         heartbeatFrequencyMS=30_000,  # a server that goes away is noticed by whatever is asked of it
     )
+
+
+def reason(error: Exception) -> str:
+    """Why a server could not be asked, without what the driver says of itself, or of a part of a password."""
+    if isinstance(error, ValueError):
+        return "its address is malformed; in a password write what is special as in %2F for /"
+    said = re.split(r" \(configured timeouts|, Timeout: |, full error: ", str(error))[0].partition("\n")[0]
+    return said[:200] or type(error).__name__
 
 
 def database(client: AsyncMongoClient[Document], config: Config) -> Database:

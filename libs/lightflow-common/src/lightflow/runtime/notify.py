@@ -11,6 +11,7 @@ import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -47,7 +48,7 @@ def signal_url(config: Config) -> str:
     signal = config.signal
     if signal.get("uri"):
         return str(signal["uri"])
-    password = f":{signal['password']}@" if signal.get("password") else ""
+    password = f":{quote(signal['password'], safe='')}@" if signal.get("password") else ""
     return f"redis://{password}{signal['host']}:{signal['port']}/{signal.get('database') or 0}"
 
 

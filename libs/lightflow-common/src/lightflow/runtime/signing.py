@@ -71,10 +71,6 @@ def write_key(file: Path) -> None:
 
 
 async def _key_in_database(database: AsyncDatabase[dict[str, Any]]) -> bytes:
-    logger.warning(
-        "No engine.signing_key_file is configured: the key that signs code and data is kept in MongoDB, "
-        "and whoever can write there can run code in task workers."
-    )
     settings = database["settings"]
     made = {"schema": 1, "key": secrets.token_bytes(KEY_BYTES)}
     try:
@@ -84,4 +80,9 @@ async def _key_in_database(database: AsyncDatabase[dict[str, Any]]) -> bytes:
     except DuplicateKeyError:  # another process made it at the same moment
         found = await settings.find_one({"_id": "signing_key"})
     assert found is not None
+    if found["key"] == made["key"]:
+        logger.warning(
+            "No engine.signing_key_file is configured: a key that signs code and data was made and is kept in MongoDB, "
+            "and whoever can write there can run code in task workers."
+        )
     return bytes(found["key"])

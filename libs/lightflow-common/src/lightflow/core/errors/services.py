@@ -10,7 +10,7 @@ class NoControlService(LightflowException):
     tried: tuple[str, ...] = ()
     template = (
         "No Lightflow system can be reached; start one with `lightflowctl up` or `lightflow worker start`, "
-        "or name one with --target{self.places}"
+        "or name one with --target or $LIGHTFLOW_TARGET{self.places}"
     )
 
     @property

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lightflow.core.errors import NoControlService
+from lightflow.core.errors import NoControlService, ServiceUnavailable
+from lightflow.core.secrecy import masked
 
 if TYPE_CHECKING:
     from lightflow.config import Config
@@ -36,7 +37,11 @@ def find_target(target: str | None = None, config: "Config | None" = None, data_
         return str(named)
     tried: list[str] = []
     for place, ask in _sources(config, data_dir):
-        found = list(ask())
+        try:
+            found = list(ask())
+        except ServiceUnavailable as error:  # that there is no store to ask may be why nothing else answers
+            tried.append(str(error))
+            continue
         tried += [f"{address} ({place})" for address in found] or [f"{place}: none"]
         for address in found:
             if answers(address):
@@ -92,15 +97,15 @@ def _of_store(config: "Config") -> list[str]:
     from pymongo import MongoClient
     from pymongo.errors import PyMongoError
 
-    from lightflow.runtime.mongo import Document, store_uri
+    from lightflow.runtime.mongo import Document, reason, store_uri
 
     limits: Document = {"serverSelectionTimeoutMS": 500, "connectTimeoutMS": 500, "socketTimeoutMS": 2000}
     try:
         with MongoClient[Document](store_uri(config), **limits) as client:
             entries = client[config.data_store.get("database") or "lightflow"]["control"]
             return [str(entry["_id"]) for entry in entries.find({}, {"_id": 1}).sort("started_at", -1).limit(20)]
-    except PyMongoError:
-        return []  # no store to ask: the error of the whole search names what was tried
+    except (PyMongoError, ValueError) as error:  # ValueError: an address that cannot be taken apart
+        raise ServiceUnavailable(f"the store at {masked(store_uri(config))}", reason(error)) from None
 
 
 def _socket_of(address: str) -> tuple[socket.AddressFamily | None, str | tuple[str, int]]:

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from lightflow.core.errors import ServiceUnavailable
-from lightflow.core.settings import masked
-from lightflow.runtime.mongo import Document, store_uri
+from lightflow.core.secrecy import masked
+from lightflow.runtime.mongo import Document, reason, store_uri
 from lightflow.runtime.notify import signal_url
 
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ def _check(ask: Callable[[str], None], url: str, server: str, setting: str) -> N
         ask(url)
     except Exception as error:
         what = f"{server} at {masked(url)}"
-        why = str(error).splitlines()[0][:200] or type(error).__name__
-        raise ServiceUnavailable(what, f"{why} (start it, or set where it is in {setting})") from None
+        raise ServiceUnavailable(what, f"{reason(error)} (start it, or set where it is in {setting})") from None
 
 
 def _ask_broker(url: str) -> None:
