@@ -52,8 +52,9 @@ proto: setup ## generate the stubs from proto/ again
 proto-check: setup
 	@$(BIN)/python tools/generate_stubs.py --check
 
-reference: setup ## generate the tables of docs/configuration.md from the code again
+reference: setup ## generate docs/api and the tables of docs/configuration.md from the code again
 	@$(BIN)/python tools/generate_reference.py
+	@$(BIN)/python tools/generate_api.py
 
 up: setup ## a system in this folder, in the background
 	@$(BIN)/lightflowctl up --detach

@@ -78,7 +78,7 @@ def main() -> None:
     if "--check" not in sys.argv:
         PAGE.write_text(fresh)
     elif fresh != page:
-        sys.exit(f"{PAGE.name} differs from the code; run tools/generate_reference.py and commit the result")
+        sys.exit(f"{PAGE.name} differs from the code; run `make reference` and commit the result")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Config", "__version__", "default_config"]
 __version__ = "2.0.0"
+"""The release, as `major.minor.patch`."""
 
 
 def __getattr__(name: str) -> Any:

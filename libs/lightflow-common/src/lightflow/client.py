@@ -1,4 +1,17 @@
-"""`Client`: start runs and look after them from Python."""
+"""Start runs and look after them from Python.
+
+A `Client` speaks to a running system, a `Run` is one execution of a workflow:
+
+```text
+with Client() as client:
+    run = client.start("decision", number=4)
+    run.wait()                # 'succeeded'
+    run.result("look")        # what the task handed on
+```
+
+States are texts: pending, running, stopping, and in the end succeeded, stopped, aborted or failed; of tasks also
+waiting, queued and skipped. When the system cannot be reached calls raise NoControlService.
+"""
 
 import os
 import threading
@@ -24,32 +37,51 @@ if TYPE_CHECKING:
     from lightflow.models import Dag, TaskData, Workflow
 
 
+__all__ = ["Client", "Event", "LogLine", "Run", "WorkflowInfo"]
+
+
 @dataclass(frozen=True, slots=True)
 class WorkflowInfo:
-    """A workflow that the system has; `error` says why it does not load."""
+    """A workflow that the system has."""
 
     name: str
+    """by which it is started"""
     docstring: str
+    """whole; the first line is the short description"""
     deployed: bool
+    """whether starts use a stored version instead of the file"""
     version: str | None
+    """the content hash of the deployed version"""
     error: str | None
+    """why it does not load, None when it does"""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened; `duration` in seconds, `event_time` in UTC."""
+    """Something that happened to a run, a DAG run or a task."""
 
     uuid: str
+    """unique, the same whoever asks"""
     type: str
+    """`workflow`, `dag` or `task`"""
     event: str
+    """a `lightflow.queue.JobEventName`"""
     state: str
+    """the state that was entered"""
     name: str
+    """of the workflow, the DAG run (with its `:n`) or the task"""
     workflow_id: str
+    """the id of the run"""
     queue: str
+    """the queue that it came by"""
     hostname: str
+    """the worker on which it happened"""
     pid: int
+    """the process on that worker"""
     event_time: datetime
+    """in UTC"""
     duration: float | None
+    """seconds since the start, None for a start"""
 
     def to_dict(self) -> dict[str, Any]:
         """The event as a dict."""
@@ -58,19 +90,28 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """A line that an attempt of a task wrote."""
+    """A line that an attempt of a task wrote; `str` of it is the text."""
 
     dag: str
+    """the DAG run, with its `:n`"""
     task: str
+    """the name of the task"""
     attempt: int
+    """from 1"""
     text: str
+    """the line without its newline"""
 
     def __str__(self) -> str:
         return self.text
 
 
 class Run:
-    """One execution of a workflow."""
+    """One execution of a workflow; `Client.start`, `Client.run` and `Client.runs` give it."""
+
+    id: str
+    """24 hex digits"""
+    workflow: str
+    """the name of the workflow"""
 
     def __init__(self, control: ControlClient, connect: Callable[[], ControlClient], message: "pb.Run") -> None:
         self._control = control
@@ -84,17 +125,20 @@ class Run:
 
     @property
     def state(self) -> State:
-        """The state that the run is in now."""
+        """The state that the run is in now, asked for unless it was final already."""
         return State(self._fresh().state)
 
     @property
     def error(self) -> ErrorInfo | None:
-        """Why the run failed; None when it did not."""
+        """Why the run failed, with `type`, `message` and `traceback`; None when it did not."""
         run = self._fresh()
         return ErrorInfo(run.error.type, run.error.message, run.error.traceback) if run.HasField("error") else None
 
     def wait(self, timeout: float | None = None) -> State:
-        """Wait until the run is final and give its state; raises TimeoutError after `timeout` seconds."""
+        """Wait until the run is final and give its state; raises TimeoutError after `timeout` seconds.
+
+        An outage of the system is waited through for 30 s.
+        """
         late = threading.Event()
         with self._connect() as own, _after(timeout, late, own):
             try:
@@ -108,14 +152,18 @@ class Run:
         return self.state
 
     def result(self, task: str) -> "TaskData":
-        """The output of a task, named NAME or DAG:n/NAME; raises ResultMissing and TaskUnknown."""
+        """The output of a task, named NAME or, where several DAG runs have one, DAG:n/NAME.
+
+        Values are unpickled here, so what they are instances of must be importable. Raises TaskUnknown, TaskAmbiguous,
+        and ResultMissing where the task has none (yet) or it is no longer kept.
+        """
         from lightflow.runtime.shipping import loads
 
         data: TaskData = loads(self._control.get_result(self.id, task))  # the service verified it
         return data
 
     def logs(self, task: str = "", *, follow: bool = False) -> Iterator[LogLine]:
-        """What the tasks wrote, or one task; with `follow` until the run is final."""
+        """What the tasks wrote, or one (NAME or DAG:n/NAME), oldest first; with `follow` until the run is final."""
         lines = LogLines()
         for piece in self._control.stream_logs(self.id, task=task, follow=follow):
             writer = Writer(piece.dag, piece.task, piece.attempt)
@@ -125,7 +173,10 @@ class Run:
             yield LogLine(*writer, text)
 
     def stop(self, now: bool = False) -> None:
-        """Stop the run: nothing new starts; with `now` what still runs is killed after 10 s."""
+        """Ask the run to stop, without waiting: nothing new starts, running tasks may finish.
+
+        With `now`, what still runs after `engine.stop_grace` (10 s) is killed. Raises RunFinished.
+        """
         self._last = self._control.stop_run(self.id, now=now)
 
     def _fresh(self) -> "pb.Run":
@@ -161,8 +212,10 @@ class Client:
         """Start a workflow: by the name that the system knows it by, a file (a Path, or a text that ends in .py), or
         objects that were built here, with the functions of a script or notebook that they use.
 
-        Answers when the workflow has loaded; raises WorkflowUnknown, WorkflowImportError, WorkflowArgumentError, and
-        for objects WorkflowUnpicklable and PythonMismatch.
+        `arguments` are the start arguments: any objects, converted where an option names a type. Returns when the
+        workflow has loaded and the run is stored. Raises WorkflowUnknown, WorkflowImportError,
+        WorkflowDefinitionError, WorkflowArgumentError, NoWorkerAvailable, and for objects WorkflowUnpicklable and
+        PythonMismatch; then there is no run.
         """
         if isinstance(workflow, str | Path):
             name, upload = self._source(workflow)
@@ -173,11 +226,11 @@ class Client:
         return self._start("", upload, given, queue=built.queue, keep_data=not built.clear_data_store)
 
     def run(self, run_id: str) -> Run:
-        """The run of that id, or of a unique beginning of it; raises RunUnknown."""
+        """The run of that id, or of a unique beginning of it; raises RunUnknown, RunAmbiguous."""
         return self._run(self._control.get_run(run_id))
 
     def runs(self, *, states: tuple[str, ...] = (), workflow: str = "", since: datetime | None = None) -> Iterator[Run]:
-        """The runs, newest first."""
+        """The runs, newest first: those in one of these states, of this workflow, begun `since` then, where given."""
         for message in self._control.list_runs(states=states, workflow=workflow, since=since):
             yield self._run(message)
 
@@ -189,7 +242,7 @@ class Client:
         ]
 
     def events(self, run_id: str = "", *, since: datetime | None = None) -> Iterator[Event]:
-        """What happens, from now or `since` on, in all runs or one; without end."""
+        """What happens, from now or `since` (a datetime) on, in all runs or one; without end."""
         for event in self._control.watch_events(run_id, since=since):
             yield _event(event)
 

@@ -1,4 +1,7 @@
-"""The configuration: a YAML file over the defaults, the environment over both."""
+"""The configuration: a YAML file over the defaults, the environment over both.
+
+`Config.from_file(None)` is how a program loads what the command lines would load.
+"""
 
 import logging
 import os
@@ -13,8 +16,13 @@ from lightflow.core.errors import ConfigLoadError, ConfigNotDefinedError
 from lightflow.core.secrecy import check_addresses, masked
 from lightflow.core.settings import Settings
 
+__all__ = ["LIGHTFLOW_CONFIG_ENV", "LIGHTFLOW_CONFIG_NAME", "Config", "default_config"]
+
 LIGHTFLOW_CONFIG_ENV = "LIGHTFLOW_CONFIG"
+"""The environment variable that names the file."""
+
 LIGHTFLOW_CONFIG_NAME = "lightflow.cfg"
+"""The name under which the file is looked for."""
 
 default_config: str = (Path(__file__).parent / LIGHTFLOW_CONFIG_NAME).read_text(encoding="utf-8")
 """The default configuration, as commented YAML."""
@@ -24,7 +32,11 @@ _logger = logging.getLogger(__name__)
 
 
 class Config:
-    """The settings of a system. Empty until it is loaded; the one that was loaded last tells where workflows lie."""
+    """The settings of a system: sections as dicts, each a copy.
+
+    Empty until it is loaded: before that, every property raises ConfigNotDefinedError. The one that was loaded last
+    in a process tells `Workflow.load` and `lightflow.local.run` where workflow files lie.
+    """
 
     _loaded_last: ClassVar["Config | None"] = None
 
@@ -34,7 +46,7 @@ class Config:
 
     @classmethod
     def from_file(cls, filename: str | None, *, strict: bool = True) -> Self:
-        """The configuration of that file; without a name it is looked for as `load_from_file` says."""
+        """The configuration of that file; None looks for it. Takes and raises what `load_from_file` does."""
         config = cls()
         config.load_from_file(filename, strict=strict)
         return config
@@ -42,8 +54,9 @@ class Config:
     def load_from_file(self, filename: str | None = None, *, strict: bool = True) -> None:
         """Load the file: the given one, else $LIGHTFLOW_CONFIG, else ./lightflow.cfg, else ~/lightflow.cfg.
 
-        When none exists the defaults hold, or with `strict` ConfigLoadError is raised, as it is for a file that
-        cannot be read. Raises ConfigFieldUnknown and ConfigFieldError for what is wrong in it.
+        The environment (LIGHTFLOW_STORE_URI and the like) is laid over it. When none exists the defaults hold, or with
+        `strict` ConfigLoadError is raised, as it is for a file that cannot be read. Raises ConfigFieldUnknown and
+        ConfigFieldError for what is wrong in it.
         """
         file = _find(filename, strict)
         self.filename = None if file is None else str(file)
@@ -51,9 +64,9 @@ class Config:
         self._set(given, settings.overrides(os.environ), Path.cwd() if file is None else file.parent)
 
     def load_from_dict(self, conf_dict: Mapping[str, Any] | None = None) -> None:
-        """Load a dict of sections; folders in it are relative to the current one.
+        """Load a dict of sections over the defaults; folders in it are relative to the current one.
 
-        Raises ConfigFieldUnknown, ConfigFieldError.
+        Neither a file nor the environment is asked. Raises ConfigFieldUnknown, ConfigFieldError.
         """
         self.filename = None
         self._set(settings.checked(settings.expand(conf_dict), "the configuration"), {}, Path.cwd())

@@ -6,16 +6,18 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any
 
+__all__ = ["configure", "get_logger"]
+
 _COLOUR = re.compile(r"%\((?:\w*log_color|reset|(?:\w*_)?(?:black|red|green|yellow|blue|purple|cyan|white))\)s")
 
 
 def get_logger(name: str) -> logging.Logger:
-    """The logger of that name."""
+    """The logger of that name, as `logging.getLogger` gives it; in a task its lines land in the task's log."""
     return logging.getLogger(name)
 
 
 def configure(settings: Mapping[str, Any]) -> None:
-    """Set logging up as the configuration's `logging` section says."""
+    """Set logging up by `Config.logging`; raises ValueError for what `logging.config.dictConfig` does not take."""
     import logging.config
 
     logging.config.dictConfig(usable(settings))

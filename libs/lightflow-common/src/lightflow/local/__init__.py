@@ -1,22 +1,23 @@
-"""Lightflow on one machine: `run` runs a workflow in this process; below `stack` is the embedded stack."""
+"""Run a workflow in this process, without any server: for tests of workflows, and for notebooks.
 
+The same rules hold as on a system. What differs: what tasks do to globals is seen by all, and a task that kills its
+process kills this one.
+"""
+
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lightflow.local.result import DagResult as DagResult
     from lightflow.local.result import Result as Result
+    from lightflow.local.result import TaskResult as TaskResult
     from lightflow.local.runner import run as run
 
-__all__ = ["Result", "run"]
+__all__ = ["DagResult", "Result", "TaskResult", "run"]
 
 
 def __getattr__(name: str) -> Any:
     """The command line imports the stack often and the runner never: each loads when it is asked for."""
-    if name == "run":
-        from lightflow.local.runner import run
-
-        return run
-    if name == "Result":
-        from lightflow.local.result import Result
-
-        return Result
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"lightflow.local.{'runner' if name == 'run' else 'result'}"), name)

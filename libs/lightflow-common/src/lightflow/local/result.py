@@ -17,28 +17,53 @@ from lightflow.models.task_data import TaskData
 
 @dataclass(frozen=True)
 class TaskResult:
-    """How a task ended; `dag` with its :n, `attempts` oldest first, `exception` what the last one failed with."""
+    """How a task ended; `Result.data` gives what it handed on."""
 
     name: str
+    """the name of the task"""
     dag: str
+    """the DAG run, with its `:n`"""
     state: State
+    """succeeded, skipped, stopped, aborted or failed"""
     attempts: tuple[AttemptRecord, ...]
+    """oldest first"""
     error: ErrorInfo | None
+    """`type`, `message` and `traceback` of what the last attempt failed with"""
     exception: BaseException | None
+    """that exception itself"""
     output: bytes | None
+    """what it handed on, pickled"""
 
 
 @dataclass(frozen=True)
 class DagResult:
-    """How a DAG run ended; `name` with its :n, `tasks` by name in the order of the schema."""
+    """How a DAG run ended."""
 
     name: str
+    """with its `:n`"""
     state: State
+    """succeeded, stopped, aborted or failed"""
     tasks: dict[str, TaskResult]
+    """by name, in the order of the schema"""
 
 
 class Result:
     """How a run ended, its data and its store."""
+
+    id: str
+    """24 hex digits"""
+    workflow: str
+    """the name of the workflow"""
+    state: State
+    """succeeded, stopped, aborted or failed"""
+    error: ErrorInfo | None
+    """`type`, `message` and `traceback` of what made it fail or abort"""
+    exception: BaseException | None
+    """that exception itself"""
+    dag_runs: dict[str, DagResult]
+    """by name, `main:1` and so on"""
+    store: DataStoreDocument
+    """the store as the run left it"""
 
     def __init__(self, engine: Engine, modules: OwnModules) -> None:
         self._modules = modules

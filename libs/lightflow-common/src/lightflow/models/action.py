@@ -8,7 +8,11 @@ from lightflow.models.task_data import MultiTaskData
 
 
 class Action:
-    """The data for the successors, and which of them run: task objects or names; None means all, an empty list none."""
+    """What a task returns: the data for the successors, and which of them run.
+
+    `limit` holds task objects or names of immediate successors: those run, the others are skipped. None means all, an
+    empty list none.
+    """
 
     def __init__(self, data: MultiTaskData, limit: Iterable[Any] | None = None) -> None:
         self._data = data

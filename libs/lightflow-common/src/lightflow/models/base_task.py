@@ -25,12 +25,25 @@ class TaskStatus(Enum):
 
 
 class BaseTask:
-    """A task: a name, and a `run` that subclasses implement.
+    """A task: a name, and a `run` that subclasses implement. Every task type takes these arguments.
 
-    What a constructor may leave out is set on the class, so that subclasses need not know of it. The options live
-    under a mangled name, so that subclasses may use any name of their own.
+    - `name`: unique in its DAG.
+    - `queue`: the queue from which workers take its attempts.
+    - `callback_init`, `(data, store, signal, context)`: called before `run`.
+    - `callback_finally`, `(status, data, store, signal, context)`: called after it, with a `TaskStatus`.
+    - `force_run`: run even if no predecessor selects the task.
+    - `propagate_skip`: whether skipping it speaks for skipping its successors.
+    - `retries`: how many further attempts there may be.
+    - `retry_delay`, `retry_jitter`: seconds before the second attempt, and how far they may vary.
+    - `retry_backoff`: what the delay is multiplied with for each attempt after that.
+    - `retry_on`: exception types that are retried; None retries all.
+    - `timeout`: seconds that one attempt may take; TaskTimeout is raised in it then.
+
+    Callbacks may be `async def`. Raises ValueError for an option that has no sense.
     """
 
+    # What a constructor may leave out is set on the class, so that subclasses need not know of it. The options live
+    # under a mangled name, so that subclasses may use any name of their own.
     _queue = "task"
     _callback_init: Callback | None = None
     _callback_finally: Callback | None = None
@@ -92,19 +105,27 @@ class BaseTask:
         return self._propagate_skip
 
     def with_options(self, **options: Any) -> Self:
-        """A copy with these options changed: retries, retry_delay, retry_backoff, retry_jitter, retry_on, timeout."""
+        """A copy with these options changed: retries, retry_delay, retry_backoff, retry_jitter, retry_on, timeout.
+
+        For types whose constructor does not take them. Raises TypeError for an unknown name, ValueError for a wrong
+        value.
+        """
         task = copy.copy(self)
         task.__options = self.__options.changed(options)
         return task
 
     def options(self) -> TaskOptions:
-        """The options of the task. Ask `options_of`, which works for every subclass."""
+        """The retries and the timeout of the task."""
         return self.__options
 
     def run(
         self, data: MultiTaskData, store: DataStoreDocument, signal: TaskSignal, context: TaskContext
     ) -> Action | None:
-        """What the task does; subclasses implement it. None hands `data` on to all successors."""
+        """What the task does; subclasses implement it.
+
+        None hands `data` on to all successors, an `Action` says which data and which successors. StopTask,
+        AbortWorkflow and NoRetry have their meaning; any other exception fails the attempt.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no run(data, store, signal, context)")
 
     def __repr__(self) -> str:

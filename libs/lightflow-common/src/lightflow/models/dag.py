@@ -15,7 +15,11 @@ Schema = Mapping[BaseTask, Any]
 
 
 class Dag:
-    """Tasks and the edges between them; an `autostart` DAG starts with its run, the others when a task asks."""
+    """A graph of tasks, directed and without cycles.
+
+    An `autostart` DAG starts with its run, the others when a task asks (`TaskSignal.start_dag`). `queue` is the queue
+    from which dag-runners take it; `schema` is what `define` takes.
+    """
 
     def __init__(self, name: str, *, autostart: bool = True, queue: str = "dag", schema: Schema | None = None) -> None:
         self._name = name
@@ -43,7 +47,9 @@ class Dag:
     def define(self, schema: Schema | None, *, validate: bool = True) -> None:
         """Set the graph, parent to children: `{a: b}`, `{a: [b, c]}`, `{a: None}`, `{a: {b: 'slot', c: None}}`.
 
-        Raises DirectedAcyclicGraphUndefined for no schema, DirectedAcyclicGraphInvalid for a cycle or a doubled name.
+        A task that is named in several places is one task; `'slot'` is an alias under which the child finds the
+        parent's data. Raises DirectedAcyclicGraphUndefined for what is no schema; unless `validate` is False,
+        DirectedAcyclicGraphInvalid for a cycle and TaskNameTaken for a doubled name.
         """
         self._schema = schema
         tasks, edges = self.parts()

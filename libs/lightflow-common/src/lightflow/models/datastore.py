@@ -6,20 +6,27 @@ from lightflow.models.calls import StoreCalls
 
 
 class DataStoreDocumentSection:
-    """The sections of a run's store: the users' data, and the run's log."""
+    """The sections of a run's store."""
 
     Meta = "meta"
+    """the run's log: `name`, `queue`, `start_time`, `log.<dag>.tasks.<task>.duration` and the like"""
     Data = "data"
+    """the users' data"""
 
 
 class DataStoreDocument:
-    """The data of a whole run, shared by its tasks. Keys use dots for nesting."""
+    """The data of a whole run, shared by its tasks; tasks are given it as `store`.
+
+    Keys use dots for nesting. Values are any Python objects, of any size: plain ones (numbers, texts, bytes, datetimes,
+    lists, dicts, None) are stored as such, others are pickled. `section` is a `DataStoreDocumentSection`.
+    Raises DataStoreKeyInvalid for a key that cannot name a value.
+    """
 
     def __init__(self, calls: StoreCalls) -> None:
         self._calls = calls
 
     def get(self, key: str, default: Any = None, *, section: str = DataStoreDocumentSection.Data) -> Any:
-        """The value under the key, `default` when there is none."""
+        """The value under the key, `default` when there is none; a key above others gives a dict of them."""
         return self._calls.get(key, default, section)
 
     def set(self, key: str, value: Any, *, section: str = DataStoreDocumentSection.Data) -> bool:
@@ -28,12 +35,18 @@ class DataStoreDocument:
         return True
 
     def push(self, key: str, value: Any, *, section: str = DataStoreDocumentSection.Data) -> bool:
-        """Append the value to the list under the key, atomically. True."""
+        """Append the value to the list under the key, atomically; a missing list is created. True.
+
+        Raises DataStoreNotAList when something else is under the key.
+        """
         self._calls.push(key, value, section)
         return True
 
     def extend(self, key: str, values: list[Any], *, section: str = DataStoreDocumentSection.Data) -> bool:
-        """Append all values to the list under the key, atomically; False when `values` is no list."""
+        """Append all values to the list under the key, atomically; False when `values` is no list.
+
+        Raises DataStoreNotAList as `push` does.
+        """
         if not isinstance(values, list):
             return False
         self._calls.extend(key, values, section)

@@ -8,7 +8,11 @@ from lightflow.core.graph import OptionSpec
 
 
 class Option:
-    """An option; without a default it is required. Types: str, int, float, bool; others take the value as given."""
+    """An argument that a workflow takes; without a default it is required.
+
+    `type` is `str`, `int`, `float` or `bool` (true: `true 1 yes y`, false: `false 0 no n`, any case); any other takes
+    the value as it is given. The value lies in the store under `name` before the first task runs.
+    """
 
     def __init__(self, name: str, default: Any = None, help: str | None = None, type: Any = str) -> None:
         self._name = name
@@ -59,7 +63,7 @@ class Option:
 
 
 class Parameters(list[Option]):
-    """The options of a workflow."""
+    """The options of a workflow: a list of `Option`, at the top of the workflow file."""
 
     def check_missing(self, args: Mapping[str, Any]) -> list[str]:
         """The names of required options that the arguments lack."""

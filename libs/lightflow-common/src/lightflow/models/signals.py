@@ -25,18 +25,25 @@ class DagSignal:
 
 
 class TaskSignal(DagSignal):
-    """Starts, joins and stops DAGs, and stops the run."""
+    """Starts, joins and stops DAGs, and stops the run; tasks are given it as `signal`.
+
+    A call that could not be answered because something was down is repeated until it is, and takes effect once.
+    """
 
     def start_dag(
         self, dag: "Dag | str", *, data: MultiTaskData | TaskData | dict[str, Any] | None = None
     ) -> str | None:
-        """Start a DAG; its name with :n, at once. None when the run is stopping; raises DagNameUnknown."""
+        """Start a DAG of this workflow, as often as asked; gives the name of the DAG run, with its `:n`, at once.
+
+        `data` is what its first tasks receive. None when the run is stopping. Raises DagNameUnknown.
+        """
         return self._calls.start_dag(dag if isinstance(dag, str) else dag.name, _as_data(data))
 
     def join_dags(self, names: Iterable[str | None] | str | None = None) -> bool:
-        """Wait until those DAG runs are through (None: all but the own); True. Raises JoinImpossible.
+        """Wait until those DAG runs are through (None: all but the own), lending the slot meanwhile. True.
 
-        None among the names is ignored, an unknown name counts as through.
+        None among the names is ignored, an unknown name counts as through. Raises JoinImpossible for the own DAG run
+        and for a cycle of joins.
         """
         if names is None:
             return self._calls.join_dags(None)

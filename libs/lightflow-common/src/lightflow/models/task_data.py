@@ -8,7 +8,10 @@ from lightflow.core.errors import DataInvalidAlias, DataInvalidIndex
 
 
 class TaskData:
-    """One dataset: a dict of values, and the names of the tasks that contributed to it."""
+    """One dataset: a dict of values, and the names of the tasks that contributed to it.
+
+    `data[key]`, `data[key] = value`, `del data[key]`, `key in data` and iteration act on the values.
+    """
 
     def __init__(self, data: dict[Any, Any] | None = None, *, task_history: list[str] | None = None) -> None:
         self._data = data if data is not None else {}
@@ -69,7 +72,12 @@ class TaskData:
 
 
 class MultiTaskData:
-    """What a task receives and hands on: datasets, reachable by index and by alias; one of them is the default."""
+    """What a task receives and hands on: datasets, reachable by index and by alias; tasks are given it as `data`.
+
+    There is one dataset for each predecessor, in the order of the schema; its aliases are the predecessor's name and
+    the slot of the edge. `data("alias")` is one of them, iteration gives all. `data[key]`, `data[key] = value`, `del
+    data[key]` and `key in data` act on the default dataset, the first unless set otherwise.
+    """
 
     def __init__(self, *, dataset: TaskData | None = None, aliases: Iterable[str] | None = None) -> None:
         self._datasets = [] if dataset is None else [dataset]

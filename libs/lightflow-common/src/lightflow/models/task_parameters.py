@@ -5,7 +5,7 @@ from typing import Any
 
 
 class TaskParameters(dict[str, Any]):
-    """A dict with attribute access; a callable in it takes `(data, store)`."""
+    """The parameters of a task type: a dict with attribute access, whose values may be callables `(data, store)`."""
 
     def __getattr__(self, key: str) -> Any:
         try:
@@ -23,7 +23,7 @@ class TaskParameters(dict[str, Any]):
             raise AttributeError(f"there is no parameter {key!r}") from None
 
     def eval(self, data: Any, store: Any, *, exclude: Iterable[str] | None = None) -> "TaskParameters":
-        """A copy, callables replaced by what they return, without the excluded keys."""
+        """A copy, callables replaced by what they return for this `data` and `store`, without the excluded keys."""
         left_out = set(exclude or ())
         return TaskParameters({key: self.eval_single(key, data, store) for key in self if key not in left_out})
 

@@ -17,7 +17,11 @@ from lightflow.models.workflow_file import execute, find_file
 
 
 class Workflow:
-    """A workflow in this process, loaded from its file or built from DAGs."""
+    """A workflow in this process, loaded from its file or built from DAGs.
+
+    `queue` is the queue from which schedulers take its runs; `clear_data_store` removes the data of a run when it ends.
+    `Client.start` and `lightflow.local.run` take it.
+    """
 
     def __init__(self, queue: str = "workflow", clear_data_store: bool = True) -> None:
         self._queue = queue

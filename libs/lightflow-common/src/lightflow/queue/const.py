@@ -1,5 +1,7 @@
 """The names of queues, jobs and their events."""
 
+__all__ = ["DefaultJobQueueName", "JobEventName", "JobStatus", "JobType"]
+
 
 class DefaultJobQueueName:
     """The queue of each type of job, unless a workflow, DAG or task names its own."""
@@ -18,12 +20,16 @@ class JobType:
 
 
 class JobStatus:
-    """Which jobs to list: running; pending runs; queued; waiting for a delay or for predecessors."""
+    """Which jobs to list."""
 
     Active = 0
+    """what runs"""
     Registered = 1
+    """runs that have not begun"""
     Reserved = 2
+    """what is queued"""
     Scheduled = 3
+    """tasks that wait for a delay or for predecessors"""
 
 
 class JobEventName:
@@ -33,3 +39,4 @@ class JobEventName:
     Succeeded = "task-lightflow-succeeded"
     Stopped = "task-lightflow-stopped"
     Aborted = "task-lightflow-aborted"
+    """also what has failed"""

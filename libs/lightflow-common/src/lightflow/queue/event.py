@@ -1,4 +1,4 @@
-"""What happens to jobs, as the Python API shows it."""
+"""What happens to jobs, as `lightflow.workflows.events` gives it."""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -7,24 +7,33 @@ from typing import Any
 from lightflow.core.errors import JobEventTypeUnsupported
 from lightflow.queue.const import JobEventName
 
+__all__ = ["JobAbortedEvent", "JobEvent", "JobStartedEvent", "JobStoppedEvent", "JobSucceededEvent"]
+
 
 @dataclass(frozen=True, slots=True)
 class JobEvent:
-    """Something that happened to a job; `event` is a JobEventName, `type` a JobType.
-
-    `event_time` is in UTC, `duration` in seconds and None for a start. `hostname` is the worker that it happened on.
-    """
+    """Something that happened to a job."""
 
     uuid: str
+    """unique, the same whoever asks"""
     type: str
+    """a `JobType`"""
     event: str
+    """a `JobEventName`"""
     queue: str
+    """the queue that it came by"""
     hostname: str
+    """the worker on which it happened"""
     pid: int
+    """the process on that worker"""
     name: str
+    """of the workflow, the DAG run (with its `:n`) or the task"""
     workflow_id: str
+    """the id of the run"""
     event_time: datetime
+    """in UTC"""
     duration: float | None
+    """seconds since the start, None for a start"""
 
     def to_dict(self) -> dict[str, Any]:
         """The event as a dict."""

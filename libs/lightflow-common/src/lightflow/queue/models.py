@@ -6,15 +6,21 @@ from datetime import datetime
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+__all__ = ["BrokerStats", "JobStats", "QueueStats", "WorkerStats"]
+
 
 @dataclass(frozen=True, slots=True)
 class BrokerStats:
-    """Where a worker takes its messages from; `hostname` is the path where that is a unix socket."""
+    """Where a worker takes its messages from."""
 
     hostname: str
+    """or the path of a unix socket"""
     port: int | None
+    """None for a unix socket"""
     transport: str
+    """`redis`, or another of kombu's"""
     virtual_host: str
+    """the number of the redis database"""
 
     @classmethod
     def from_url(cls, url: str) -> Self:
@@ -35,7 +41,9 @@ class QueueStats:
     """A queue that a worker serves."""
 
     name: str
+    """`workflow`, `dag`, `task` or a name of one's own"""
     routing_key: str
+    """the same name"""
 
     def to_dict(self) -> dict[str, Any]:
         """The record as a dict."""
@@ -44,20 +52,24 @@ class QueueStats:
 
 @dataclass(frozen=True, slots=True)
 class WorkerStats:
-    """A living worker.
-
-    `process_pids` are its other processes, `concurrency` its task slots, `job_count` the tasks that it runs now. What
-    `lightflow worker start` starts is one worker, however many service processes it has; `ids` names them.
-    """
+    """A living worker; what `lightflow worker start` starts is one, however many service processes it has."""
 
     name: str
+    """`name@host`"""
     broker: BrokerStats
+    """where it takes its messages from"""
     pid: int
+    """its first process"""
     process_pids: Sequence[int]
+    """its other processes"""
     concurrency: int
+    """its task slots"""
     job_count: int
+    """the tasks that it runs now"""
     queues: Sequence[QueueStats]
+    """the queues that it serves"""
     ids: tuple[str, ...] = ()
+    """of its service processes"""
 
     def to_dict(self) -> dict[str, Any]:
         """The record as a dict, without `ids`."""
@@ -74,24 +86,34 @@ class WorkerStats:
 
 @dataclass(frozen=True, slots=True)
 class JobStats:
-    """A run, DAG run or task, as a job; `type` says which, `start_time` is in UTC and None before the start.
-
-    `hostname` and `worker_name` name the worker that has it; they are empty, and `worker_pid` None, where none has.
-    """
+    """A run, DAG run or task, as a job."""
 
     name: str
+    """of the workflow, the DAG run (with its `:n`) or the task"""
     id: str
+    """unique; of a run it is the run's id"""
     type: str
+    """a `JobType`"""
     workflow_id: str
+    """the id of the run"""
     queue: str
+    """the queue that it comes by"""
     start_time: datetime | None
+    """in UTC, None before the start"""
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    """the start arguments of a run, as far as they are texts; else empty"""
     acknowledged: bool = False
+    """whether a worker has it"""
     func_name: str = ""
+    """what Celery called it"""
     hostname: str = ""
+    """the worker that has it, empty where none has"""
     worker_name: str = ""
+    """the same"""
     worker_pid: int | None = None
+    """the process that has it"""
     routing_key: str = ""
+    """the name of the queue"""
 
     def to_dict(self) -> dict[str, Any]:
         """The record as a dict."""

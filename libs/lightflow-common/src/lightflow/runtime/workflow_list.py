@@ -18,12 +18,16 @@ _TYPES: dict[str, Any] = {kind.__name__: kind for kind in (str, int, float, bool
 
 @dataclass(frozen=True, slots=True)
 class ListedWorkflow:
-    """A workflow file; `docstring` is the whole of it, `error` says why it does not load and is empty when it does."""
+    """A workflow file."""
 
     name: str
+    """the name of the file without `.py`"""
     docstring: str
+    """whole; the first line is the short description"""
     parameters: Parameters = field(default_factory=Parameters)
+    """each with `name`, `default`, `help` and `type`"""
     error: str = ""
+    """why it does not load, empty when it does"""
 
 
 def loaded(folders: Sequence[str], libraries: Sequence[str], limit: float) -> list[ListedWorkflow]:

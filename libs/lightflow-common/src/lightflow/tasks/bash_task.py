@@ -24,12 +24,22 @@ Callback = Callable[..., Any] | None
 class BashTask(BaseTask):
     """Runs `command` in a shell, in a process group of its own.
 
-    Every value but the callbacks may be a callable `(data, store)` that yields it. `user` and `group` are numeric ids.
-    `callback_process(pid, ...)` is called after the start, `callback_stdout(line, ...)`, `callback_stderr(line, ...)`
-    for each line, `callback_end(returncode, stdout_file, stderr_file, ...)` at the end; each is also given `data`,
-    `store`, `signal` and `context`. The files are binary, at position 0, and None when not captured. What a callback
-    raises ends the process and takes its usual effect. A stop ends the process group; `callback_end` still decides how
-    the task ends. `refresh_time` (seconds) only matters where a stop cannot be waited for.
+    - `command`: text for the shell.
+    - `cwd`, `env`: folder and environment (a dict); those of the worker unless given.
+    - `user`, `group`: numeric ids; the group is set first.
+    - `stdin`: text or bytes that the command reads.
+    - `refresh_time`: seconds between two looks for a stop, where one cannot be waited for.
+    - `capture_stdout`, `capture_stderr`: keep the output for `callback_end`.
+    - `callback_process(pid, data, store, signal, context)`: called when the process has started.
+    - `callback_stdout`, `callback_stderr`, `(line, data, store, signal, context)`: called for each line as it
+      appears, a text with its newline.
+    - `callback_end(returncode, stdout_file, stderr_file, data, store, signal, context)`: called at the end; the files
+      are binary, at position 0, and None when not captured.
+    - `options`: the arguments of `BaseTask`.
+
+    Every value but the callbacks may be a callable `(data, store)` that yields it. A return code other than 0 does not
+    fail the task: `callback_end` decides. What a callback raises ends the process and takes its usual effect. A stop or
+    timeout ends the process group; `callback_end` still runs.
     """
 
     def __init__(

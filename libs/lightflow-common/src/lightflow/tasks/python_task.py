@@ -8,7 +8,10 @@ from lightflow.models.calling import call
 
 
 class PythonTask(BaseTask):
-    """Calls `callback(data, store, signal, context)`, which may be `async def`, and returns what it returns."""
+    """Calls `callback(data, store, signal, context)`, which may be `async def`, and returns what it returns.
+
+    Without a callback the task hands its data on. `options` are the arguments of `BaseTask`.
+    """
 
     def __init__(self, name: str, callback: Callable[..., Any] | None = None, **options: Any) -> None:
         super().__init__(name, **options)

@@ -26,9 +26,11 @@ Result = TypeVar("Result")
 
 
 class DataStore:
-    """A connection to the store of runs; also a context manager. Times are milliseconds.
+    """A connection of one's own to the stores of all runs, for scripts and extensions; also a context manager.
 
-    Raises DataStoreNotConnected when there is no connection, or no answer within `connect_timeout`.
+    `connect_timeout` is in milliseconds; `auto_connect` connects at once; `handle_reconnect` repeats what a broken
+    connection interrupted. Reading pickled objects needs the system's signing key: where a file holds it,
+    LIGHTFLOW_ENGINE_SIGNING_KEY_FILE names it. Raises DataStoreNotConnected when there is no connection, or no answer.
     """
 
     def __init__(
@@ -91,7 +93,7 @@ class DataStore:
         return self.call(lambda store: store.runs.exists(workflow_id))
 
     def add(self, payload: Document | None = None) -> str:
-        """Make a document without a run, the payload in its meta section; its id."""
+        """Make a document without a run, the payload in its meta section; gives its id."""
         workflow_id = new_run_id()
         document = self._document(workflow_id)
         document.set("created_by", "DataStore.add", section=DataStoreDocumentSection.Meta)
@@ -109,7 +111,7 @@ class DataStore:
         return self._document(workflow_id) if self.exists(workflow_id) else None
 
     def call(self, action: "Callable[[_Stores], Awaitable[Result]]") -> Result:
-        """Do something with the store, again when the connection broke meanwhile."""
+        """Do something with the stores, again when the connection broke meanwhile; for Lightflow itself."""
         for left in reversed(range(self._attempts)):
             if self._connection is None:
                 raise DataStoreNotConnected
