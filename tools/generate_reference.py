@@ -60,7 +60,12 @@ def reference() -> str:
     lines: list[str] = []
     for section, values in defaults.items():
         lines += [f"### `{section}`", "", told[section], ""]
-        if section in SECTIONS:
+        if section == "celery":
+            default = (
+                f"The default of `broker_url` is {default_of(values['broker_url'])}; null means the redis of `signal`."
+            )
+            lines += [f"{default} In the environment `LIGHTFLOW_BROKER_URL`.", ""]
+        elif section in SECTIONS:
             lines += [*table(section, values, told), ""]
         elif section not in FREE:
             lines += [f"A list of folders; the default is {code(values) or 'none'}. In the environment", ""]

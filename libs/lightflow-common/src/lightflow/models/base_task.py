@@ -34,8 +34,9 @@ class BaseTask:
     - `force_run`: run even if no predecessor selects the task.
     - `propagate_skip`: whether skipping it speaks for skipping its successors.
     - `retries`: how many further attempts there may be.
-    - `retry_delay`, `retry_jitter`: seconds before the second attempt, and how far they may vary.
+    - `retry_delay`: seconds before the second attempt.
     - `retry_backoff`: what the delay is multiplied with for each attempt after that.
+    - `retry_jitter`: the share by which a delay may grow at random; 0.5: by up to half.
     - `retry_on`: exception types that are retried; None retries all.
     - `timeout`: seconds that one attempt may take; TaskTimeout is raised in it then.
 

@@ -165,7 +165,8 @@ class Notifier:
                         else:
                             self._offer(_parse(message))
             except (RedisError, OSError) as error:
-                logger.warning("no notifications from redis: %s", error)
+                if failures % 60 == 0:  # once, then about once a minute
+                    logger.warning("no notifications from redis: %s", error)
             await asyncio.sleep(RECONNECT_DELAYS[min(failures, len(RECONNECT_DELAYS) - 1)])
             failures += 1
 
