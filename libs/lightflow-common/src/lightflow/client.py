@@ -189,7 +189,8 @@ class Client:
     """A connection to a running system; use it as a context manager, or `close` it.
 
     The system is the one at `target` ("host:port" or "unix:/path"), else that of $LIGHTFLOW_TARGET, of the stack in
-    ./.lightflow, of the store that `config` names, or at the default port. Raises NoControlService.
+    ./.lightflow, of the store that `config` names, or, where that store cannot be asked, at the default port. Raises
+    NoControlService.
     """
 
     def __init__(self, target: str | None = None, *, config: "Config | None" = None) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from lightflow.core.errors import NoControlService
+from lightflow.runtime.rpc import targets
 from lightflow.runtime.rpc.targets import find_target
 
 
@@ -69,6 +70,15 @@ def test_the_default_port_is_the_last_resort(data_dir, free_port):
         config = Settings(free_port)
         config.data_store["uri"] = "mongodb://%2Ftmp%2Fnothing.sock"
         assert find_target(None, config, data_dir) == f"127.0.0.1:{free_port}"
+
+
+def test_a_store_without_a_control_service_does_not_lead_to_another_system(free_port, monkeypatch):
+    monkeypatch.setattr(targets, "_of_store", lambda config: [])
+    with socket.socket() as of_another_system:
+        of_another_system.bind(("127.0.0.1", free_port))
+        of_another_system.listen()
+        with pytest.raises(NoControlService, match="registered in the store: none"):
+            find_target(None, Settings(free_port), None)
 
 
 def test_where_nobody_answers_the_error_names_every_place_that_was_tried(data_dir, free_port):

@@ -4,7 +4,7 @@ import os
 import pytest
 
 from lightflow.runtime import process
-from lightflow.runtime.process import notify_ready, serve_until, when_reachable
+from lightflow.runtime.process import notify_ready, run_service, serve_until, when_reachable
 
 
 async def test_work_goes_on_until_it_is_told_to_stop_and_is_finished_then():
@@ -62,3 +62,18 @@ def test_whoever_started_a_service_is_told_once_that_it_serves(monkeypatch):
     assert os.read(reader, 10) == b"1"
     assert os.read(reader, 10) == b"", "the descriptor is closed"
     os.close(reader)
+
+
+def test_a_service_needs_no_file_where_the_environment_says_it_all(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("LIGHTFLOW_CONFIG", raising=False)
+    monkeypatch.setenv("LIGHTFLOW_STORE_URI", "mongodb://there")
+    monkeypatch.setattr(process, "configure", lambda settings: None)
+    seen = []
+
+    async def main(config, stop):
+        seen.append(config.data_store["uri"])
+
+    run_service("scheduler", main)
+    assert seen == ["mongodb://there"]

@@ -27,10 +27,13 @@ logger = logging.getLogger(__name__)
 
 
 def run_service(name: str, main: Callable[[Config, asyncio.Event], Awaitable[None]]) -> None:
-    """Run a service until SIGTERM or SIGINT; a wrong configuration ends it with one line and exit code 2."""
+    """Run a service until SIGTERM or SIGINT; a wrong configuration ends it with one line and exit code 2.
+
+    Without a file the defaults hold: the environment may say all that there is to say.
+    """
     config = Config()
     try:
-        config.load_from_file()
+        config.load_from_file(strict=False)
         EngineSettings.from_config(config)
         configure(config.logging)
     except (LightflowException, ValueError) as error:

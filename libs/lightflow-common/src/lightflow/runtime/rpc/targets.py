@@ -21,6 +21,7 @@ TARGET_ENV = "LIGHTFLOW_TARGET"
 STACK_FILE = "stack.json"
 DEFAULT_TARGET = "127.0.0.1:50051"
 _PROBE_SECONDS = 1.0
+_STORE = "registered in the store"
 
 Source = tuple[str, Callable[[], Iterable[str]]]
 """A place that may know addresses: what a person calls it, and how to ask it."""
@@ -46,6 +47,8 @@ def find_target(target: str | None = None, config: "Config | None" = None, data_
         for address in found:
             if answers(address):
                 return address
+        if place == _STORE and not found:
+            break  # this system has no control service: what listens at the default port is another one's
     raise NoControlService(tuple(tried))
 
 
@@ -76,7 +79,7 @@ def _sources(config: "Config | None", data_dir: Path | None) -> Iterable[Source]
     if data_dir is not None:
         yield f"the stack of {data_dir}", lambda: _of_stack(data_dir)
     if config is not None:
-        yield "registered in the store", lambda: _of_store(config)
+        yield _STORE, lambda: _of_store(config)
     yield "the default port", lambda: [_default(config)]
 
 
