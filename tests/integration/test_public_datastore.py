@@ -4,6 +4,7 @@ from datetime import datetime
 import pytest
 from pymongo import MongoClient
 
+from lightflow.config import Config
 from lightflow.models import DataStore, DataStoreDocumentSection
 from lightflow.models.exceptions import DataStoreNotConnected
 from lightflow.runtime.signing import write_key
@@ -57,6 +58,24 @@ def test_a_store_that_is_not_connected_says_so(mongo_uri, database_name):
 def test_a_server_that_does_not_answer_is_named():
     with DataStore("127.0.0.1", 1, "x", connect_timeout=50) as store, pytest.raises(DataStoreNotConnected, match="127"):
         store.exists("0" * 24)
+
+
+def test_an_address_is_named_without_its_password():
+    uri = "mongodb://me:hidden@127.0.0.1:1/"
+    with (
+        DataStore("", 0, "x", uri=uri, connect_timeout=50) as store,
+        pytest.raises(DataStoreNotConnected, match=r"me:\*\*\*@127") as caught,
+    ):
+        store.exists("0" * 24)
+    assert "hidden" not in str(caught.value)
+
+
+def test_a_configuration_says_where_its_store_is(mongo_uri, database_name, store):
+    config = Config()
+    config.load_from_dict({"store": {"uri": mongo_uri, "database": database_name, "connect_timeout": 30000}})
+    workflow_id = store.add()
+    with DataStore(**config.data_store, handle_reconnect=True) as same:
+        assert same.exists(workflow_id)
 
 
 def test_the_server_tells_its_version(store):

@@ -32,7 +32,8 @@ store:
   username: null
   password: null
   auth_source: admin
-  auth_mechanism: SCRAM-SHA-1
+  auth_mechanism: null
+  connect_timeout: 30000
 graph: {workflow_polling_time: 0.5, dag_polling_time: 0.5}
 cli: {time_format: '%d/%m/%Y %H:%M:%S'}
 extensions: {}
@@ -40,6 +41,7 @@ logging:
   version: 1
   disable_existing_loggers: false
   formatters:
+    verbose: {format: '[%(asctime)s][%(levelname)s] %(name)s | %(message)s', datefmt: '%d/%m/%Y %H:%M:%S'}
     simple:
       (): 'colorlog.ColoredFormatter'
       format: '%(log_color)s[%(asctime)s][%(levelname)s] %(blue)s%(processName)s%(reset)s | %(message)s'
@@ -223,7 +225,7 @@ def test_settings_without_meaning_are_noted_once(
     loaded(OLD_DEFAULT, home)
     loaded(OLD_DEFAULT, home)
     noted = [record.getMessage() for record in caplog.records]
-    assert len(noted) == len(set(noted)) == 7
+    assert len(noted) == len(set(noted)) == 8
     assert any("signal.polling_time" in text for text in noted)
 
 

@@ -26,6 +26,7 @@ SECTIONS: dict[str, dict[str, type]] = {
     "store": {
         **dict.fromkeys(("uri", "host", "database", "username", "password", "auth_source", "auth_mechanism"), str),
         "port": int,
+        "connect_timeout": int,
     },
     "control": {"host": str, "port": int, "socket": str, "target": str},
     "engine": {
@@ -69,7 +70,13 @@ CELERY_FIXED = frozenset(
 )
 """Celery settings that the design decides."""
 
-MEANINGLESS = (("signal", "polling_time"), ("graph", "workflow_polling_time"), ("graph", "dag_polling_time"))
+MEANINGLESS = (
+    ("signal", "polling_time"),
+    ("store", "connect_timeout"),
+    ("graph", "workflow_polling_time"),
+    ("graph", "dag_polling_time"),
+)
+"""Settings of older files that the design has an answer of its own to."""
 
 
 def merge(low: Mapping[str, Any], high: Mapping[str, Any]) -> Settings:

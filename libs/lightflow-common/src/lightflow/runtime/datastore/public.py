@@ -12,6 +12,7 @@ from pymongo.errors import AutoReconnect
 
 from lightflow.core.errors import DataStoreNotConnected
 from lightflow.core.ids import new_id, new_run_id
+from lightflow.core.settings import masked
 from lightflow.models.datastore import DataStoreDocument, DataStoreDocumentSection
 from lightflow.runtime.datastore.encoding import decode, encode
 from lightflow.runtime.datastore.mongo import RunStore
@@ -29,7 +30,8 @@ class DataStore:
     """A connection of one's own to the stores of all runs, for scripts and extensions; also a context manager.
 
     `connect_timeout` is in milliseconds; `auto_connect` connects at once; `handle_reconnect` repeats what a broken
-    connection interrupted. Reading pickled objects needs the system's signing key: where a file holds it,
+    connection interrupted. `DataStore(**config.data_store)` is the store of a configuration; `uri` wins over host and
+    port, as it does there. Reading pickled objects needs the system's signing key: where a file holds it,
     LIGHTFLOW_ENGINE_SIGNING_KEY_FILE names it. Raises DataStoreNotConnected when there is no connection, or no answer.
     """
 
@@ -46,9 +48,11 @@ class DataStore:
         connect_timeout: int = 30000,
         auto_connect: bool = False,
         handle_reconnect: bool = True,
+        uri: str | None = None,
     ) -> None:
         self.host = host
         self.port = port
+        self._uri = uri
         self.database = database
         self._credentials: dict[str, Any] = {}
         if username:
@@ -75,7 +79,7 @@ class DataStore:
     def connect(self) -> None:
         """Connect; the server is asked for with the first call."""
         if self._connection is None:
-            self._connection = _Connection(self.host, self.port, self._timeout, self._credentials)
+            self._connection = _Connection(self._uri or self.host, self.port, self._timeout, self._credentials)
 
     def disconnect(self) -> None:
         """Close the connection."""
@@ -119,8 +123,12 @@ class DataStore:
                 return self._connection.run(self._with_stores(action))
             except AutoReconnect as error:
                 if not left:
-                    raise DataStoreNotConnected(f"The data store at {self.host}:{self.port}: {error}") from error
+                    raise DataStoreNotConnected(f"The data store at {self._address}: {error}") from error
         raise AssertionError("unreachable")
+
+    @property
+    def _address(self) -> str:
+        return str(masked(self._uri)) if self._uri else f"{self.host}:{self.port}"
 
     async def _with_stores(self, action: "Callable[[_Stores], Awaitable[Result]]") -> Result:
         assert self._connection is not None
