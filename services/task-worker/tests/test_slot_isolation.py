@@ -47,6 +47,20 @@ async def test_data_brings_no_class_attributes_along_and_is_of_the_tasks_own_cla
     assert pickle.loads((await slot.run(again, calls, ignore)).output)["seen"] == (0, True)
 
 
+@pytest.mark.parametrize(
+    "draw",
+    [
+        "from random import random as draw",
+        "from functools import partial; from random import uniform; draw = partial(uniform, 0, 1)",
+        "from functools import partial; from secrets import choice; draw = partial(choice, range(10**9))",
+        "from numpy.random import rand as draw",
+    ],
+)
+async def test_functions_of_the_hidden_random_generators_draw_on(slot, workshop, calls, draw):
+    first, second = await twice(slot, workshop, calls, "data['seen'] = draw()", before=draw)
+    assert first != second
+
+
 CHANGES = {
     "the current folder": ("data['seen'] = os.getcwd()", "os.chdir('/')"),
     "the environment": ("data['seen'] = dict(os.environ)", "os.environ['X'] = '1'; os.environ.pop('PATH')"),

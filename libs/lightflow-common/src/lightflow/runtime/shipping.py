@@ -23,6 +23,7 @@ from lightflow.core.errors import PythonMismatch, WorkflowUnpicklable
 from lightflow.models.parameters import Parameters
 from lightflow.models.workflow import Workflow
 from lightflow.runtime import sources
+from lightflow.runtime.pickling import dumps
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -84,21 +85,16 @@ def _pickled(workflow: Workflow, generated: str) -> bytes:
                 cloudpickle.register_pickle_by_value(module)
                 stack.callback(cloudpickle.unregister_pickle_by_value, module)
         try:
-            return _dumps((workflow.docstring, list(workflow.parameters), workflow.dags))
+            return dumps((workflow.docstring, list(workflow.parameters), workflow.dags))
         except Exception:
             _raise_for_task(workflow)
             raise
 
 
-def _dumps(value: Any) -> bytes:
-    data: bytes = cloudpickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
-    return data
-
-
 def _raise_for_task(workflow: Workflow) -> None:
     for task in (task for dag in workflow.dags for task in dag.parts()[0]):
         try:
-            _dumps(task)
+            dumps(task)
         except Exception as error:
             raise WorkflowUnpicklable(task.name, str(error)) from error
 

@@ -21,6 +21,7 @@ from lightflow.models.datastore import DataStoreDocument
 from lightflow.models.signals import TaskSignal
 from lightflow.models.task_context import TaskContext
 from lightflow.models.task_data import MultiTaskData, TaskData, as_input, compose_input
+from lightflow.runtime.pickling import dumps
 from lightflow_task_worker.child import pickles, restore, shards, sources
 from lightflow_task_worker.child.alarm import Alarm
 from lightflow_task_worker.child.calls import Line, Signal, Store
@@ -126,7 +127,7 @@ def _inputs(task: str, job: Header, parts: list[memoryview]) -> MultiTaskData:
 
 def _pickled(task: str, output: TaskData) -> bytes:
     try:
-        return pickles.dumps(output)
+        return dumps(output)
     except Exception as error:
         raise OutputUnpicklable(task=task, reason=culprit_in_data(output, error)) from error
 

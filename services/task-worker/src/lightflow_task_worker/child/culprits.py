@@ -8,7 +8,7 @@ from cloudpickle import cloudpickle as internals
 
 from lightflow.core.exception import LightflowException, with_fields
 from lightflow.models.task_data import TaskData
-from lightflow_task_worker.child import pickles
+from lightflow.runtime.pickling import dumps
 
 
 @with_fields
@@ -73,7 +73,7 @@ def _literal(text: str) -> str:
 def _reason(value: Any) -> str | None:
     """Why the value cannot be pickled; None when it can."""
     try:
-        pickles.dumps(value)
+        dumps(value)
     except Exception as error:
         return _text(error)
     return None

@@ -7,7 +7,6 @@ workflow file, begins each attempt as the file has it.
 
 import collections
 import hashlib
-import pickle
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,12 +18,6 @@ from cloudpickle import cloudpickle as internals
 
 _set_state = internals._class_setstate
 _set: "weakref.WeakSet[type]" = weakref.WeakSet()
-
-
-def dumps(value: Any) -> bytes:
-    """The value as a cloudpickle; classes and functions of workflow files by value."""
-    data: bytes = cloudpickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
-    return data
 
 
 def _class_setstate(cls: type, state: Any) -> type:

@@ -6,7 +6,7 @@ from typing import Any
 
 from lightflow.core.errors import WorkflowUnpicklable
 from lightflow.models.base_task import BaseTask
-from lightflow_task_worker.child import pickles
+from lightflow.runtime.pickling import dumps
 from lightflow_task_worker.child.culprits import culprit_in_task
 
 SHARD = 64
@@ -37,11 +37,11 @@ def _groups(first: int, tasks: list[BaseTask], size: int) -> list[bytes]:
 
 def _dump(tasks: dict[int, BaseTask]) -> bytes:
     try:
-        return pickles.dumps(tasks)
+        return dumps(tasks)
     except Exception:
         for task in tasks.values():
             try:
-                pickles.dumps(task)
+                dumps(task)
             except Exception as error:
                 raise WorkflowUnpicklable(task=task.name, reason=culprit_in_task(task, error)) from error
         raise
