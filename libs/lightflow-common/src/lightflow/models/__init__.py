@@ -1,9 +1,9 @@
 """What workflow files and task types are made of."""
 
-from importlib import import_module
 from typing import Any
 
 from lightflow.core.errors import AbortWorkflow, NoRetry, StopTask, TaskTimeout
+from lightflow.models import datastore
 from lightflow.models.action import Action
 from lightflow.models.base_task import BaseTask, TaskStatus
 from lightflow.models.dag import Dag
@@ -40,7 +40,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """`DataStore` speaks to MongoDB, which nothing else here does: it loads when it is asked for."""
+    """`DataStore` loads when it is asked for."""
     if name != "DataStore":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return import_module("lightflow.runtime.datastore.public").DataStore
+    return datastore.DataStore

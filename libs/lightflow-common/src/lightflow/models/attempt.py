@@ -47,6 +47,7 @@ def run_attempt(
     A timeout is the caller's to raise.
     """
     surroundings = (data, store, signal, context)
+    _place(task, context)
     ended = _run(task, surroundings)
     if task._callback_finally is not None:
         try:
@@ -61,6 +62,13 @@ def run_attempt(
     if tell is not None and ended.error is not None and ended.status in (TaskStatus.Aborted, TaskStatus.Error):
         tell(ended.error)
     return settled
+
+
+def _place(task: BaseTask, context: TaskContext) -> None:
+    """Tell the task where it runs: task types of Lightflow 1 ask themselves rather than the context."""
+    for name in ("workflow_name", "dag_name"):
+        if getattr(type(task), name) is None and name not in vars(task):
+            setattr(task, name, getattr(context, name))
 
 
 _Surroundings = tuple[MultiTaskData, DataStoreDocument, TaskSignal, TaskContext]

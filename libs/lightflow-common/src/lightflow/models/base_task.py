@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable
-from enum import Enum
+from enum import Enum, IntEnum
 from typing import Any, Self
 
 from lightflow.models.action import Action
@@ -15,13 +15,15 @@ from lightflow.models.task_data import MultiTaskData
 Callback = Callable[..., Any]
 
 
-class TaskStatus(Enum):
-    """How an attempt ended, as `callback_finally` is told."""
+class TaskStatus(IntEnum):
+    """How an attempt ended, as `callback_finally` is told; also the numbers that Lightflow 1 told it."""
 
     Success = 1
     Stopped = 2
     Aborted = 3
     Error = 4
+
+    __str__ = Enum.__str__  # a print says which, and not which number
 
 
 class BaseTask:
@@ -40,11 +42,14 @@ class BaseTask:
     - `retry_on`: exception types that are retried; None retries all.
     - `timeout`: seconds that one attempt may take; TaskTimeout is raised in it then.
 
-    Callbacks may be `async def`. Raises ValueError for an option that has no sense.
+    Callbacks may be `async def`. Raises ValueError for an option that has no sense. While an attempt runs,
+    `workflow_name` and `dag_name` say where, as the context does, unless a subclass has such attributes of its own.
     """
 
     # What a constructor may leave out is set on the class, so that subclasses need not know of it. The options live
     # under a mangled name, so that subclasses may use any name of their own.
+    workflow_name: str | None = None
+    dag_name: str | None = None
     _queue = "task"
     _callback_init: Callback | None = None
     _callback_finally: Callback | None = None
@@ -125,9 +130,12 @@ class BaseTask:
         """What the task does; subclasses implement it.
 
         None hands `data` on to all successors, an `Action` says which data and which successors. StopTask,
-        AbortWorkflow and NoRetry have their meaning; any other exception fails the attempt.
+        AbortWorkflow and NoRetry have their meaning; any other exception fails the attempt. A task of this very type
+        does nothing: branches may meet in it.
         """
-        raise NotImplementedError(f"{type(self).__name__} has no run(data, store, signal, context)")
+        if type(self).run is BaseTask.run and type(self) is not BaseTask:
+            raise NotImplementedError(f"{type(self).__name__} has no run(data, store, signal, context)")
+        return None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._name!r}>"

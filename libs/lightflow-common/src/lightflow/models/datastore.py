@@ -1,5 +1,6 @@
 """The store of a run, as its tasks see it."""
 
+from importlib import import_module
 from typing import Any
 
 from lightflow.models.calls import StoreCalls
@@ -51,3 +52,10 @@ class DataStoreDocument:
             return False
         self._calls.extend(key, values, section)
         return True
+
+
+def __getattr__(name: str) -> Any:
+    """`DataStore` speaks to MongoDB, which nothing else here does: it loads when it is asked for."""
+    if name != "DataStore":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return import_module("lightflow.runtime.datastore.public").DataStore

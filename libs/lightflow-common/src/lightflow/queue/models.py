@@ -1,4 +1,4 @@
-"""Jobs and workers as the Python API shows them."""
+"""Jobs and workers as the Python API shows them; also the events, which have a module of their own."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -6,7 +6,19 @@ from datetime import datetime
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-__all__ = ["BrokerStats", "JobStats", "QueueStats", "WorkerStats"]
+from lightflow.queue.event import JobAbortedEvent, JobEvent, JobStartedEvent, JobStoppedEvent, JobSucceededEvent
+
+__all__ = [
+    "BrokerStats",
+    "JobAbortedEvent",
+    "JobEvent",
+    "JobStartedEvent",
+    "JobStats",
+    "JobStoppedEvent",
+    "JobSucceededEvent",
+    "QueueStats",
+    "WorkerStats",
+]
 
 
 @dataclass(frozen=True, slots=True)
