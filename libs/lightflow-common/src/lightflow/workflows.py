@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lightflow.core.errors import (
     LightflowException,
     LoadTimeout,
+    NoControlService,
     RunFinished,
     WorkflowImportError,
     WorkflowUnknown,
@@ -117,11 +118,20 @@ def list_jobs(
 
 def events(config: "Config") -> Iterator[JobEvent]:
     """What happens to runs, DAG runs and tasks from now on, without end; each event once, also through an outage."""
-    told = Told()
+    told, workers = Told(), records.Workers(())
     with connected(config) as client:
         for event in reopened(lambda: client.watch_events(since=told.latest)):
             if event is not None and told.is_new(event):
-                yield records.event_of(event)
+                if workers.of_event(event) is None:
+                    workers = _living(client, workers)
+                yield records.event_of(event, workers)
+
+
+def _living(client: "ControlClient", known: records.Workers) -> records.Workers:
+    try:
+        return records.Workers(client.list_workers())
+    except NoControlService:
+        return known  # an outage that lasts is told by the stream of events
 
 
 def _jobs(client: "ControlClient", status: int, types: Iterable[str]) -> Iterator[JobStats]:

@@ -10,7 +10,7 @@ from lightflow.queue.models import BrokerStats
 from lightflow.runtime import records
 from lightflow.runtime.told import Told
 
-NOW = datetime(2030, 1, 1, tzinfo=UTC)
+NOW = datetime(2030, 1, 1)
 FIELDS = (
     "name id type workflow_id queue start_time arguments acknowledged func_name hostname worker_name worker_pid "
     "routing_key"
@@ -89,17 +89,28 @@ def event(id_: str, name: str = "task-lightflow-started", seconds: int = 0) -> p
 
 
 def test_events_are_objects_of_a_class_for_each_kind() -> None:
-    started, aborted = records.event_of(event("a")), records.event_of(event("b", "task-lightflow-aborted"))
+    nobody = records.Workers(())
+    started = records.event_of(event("a"), nobody)
+    aborted = records.event_of(event("b", "task-lightflow-aborted"), nobody)
     assert (type(started), type(aborted)) == (JobStartedEvent, JobAbortedEvent)
     assert started.to_dict() == {
         "uuid": "a", "type": "task", "event": "task-lightflow-started", "queue": "task", "hostname": "w@host",
         "pid": 7, "name": "first", "workflow_id": RUN, "event_time": NOW, "duration": None,
     }  # fmt: skip
     with pytest.raises(JobEventTypeUnsupported, match="task-lightflow-odd"):
-        records.event_of(event("c", "task-lightflow-odd"))
+        records.event_of(event("c", "task-lightflow-odd"), nobody)
+
+
+def test_events_name_the_process_that_they_happened_in() -> None:
+    workers = records.Workers(WHOLE)
+    run = pb.Event(event="task-lightflow-started", type="workflow", name="simple", run_id=RUN, queue="workflow")
+    dag = pb.Event(event="task-lightflow-started", type="dag", name="main:1", run_id=RUN)
+    task = pb.Event(event="task-lightflow-started", type="task", name="a", run_id=RUN, worker="worker@host")
+    told = [records.event_of(each, workers) for each in (run, dag, task)]
+    assert [(each.hostname, each.pid) for each in told] == [("worker@host", pid) for pid in (1, 2, 3)]
 
 
 def test_an_event_is_told_once_and_a_stream_goes_on_after_the_last() -> None:
     told = Told()
     assert [told.is_new(event(id_)) for id_ in "aba"] == [True, True, False]
-    assert told.latest == NOW
+    assert told.latest == NOW.replace(tzinfo=UTC)

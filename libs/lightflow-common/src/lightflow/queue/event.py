@@ -25,13 +25,13 @@ class JobEvent:
     hostname: str
     """the worker on which it happened"""
     pid: int
-    """the process on that worker"""
+    """the process on that worker, 0 where that is gone"""
     name: str
     """of the workflow, the DAG run (with its `:n`) or the task"""
     workflow_id: str
     """the id of the run"""
     event_time: datetime
-    """in UTC"""
+    """in UTC and without a zone"""
     duration: float | None
     """seconds since the start, None for a start"""
 

@@ -111,7 +111,7 @@ class JobStats:
     queue: str
     """the queue that it comes by"""
     start_time: datetime | None
-    """in UTC, None before the start"""
+    """in UTC and without a zone, None before the start"""
     arguments: Mapping[str, Any] = field(default_factory=dict)
     """the start arguments of a run, as far as they are texts; else empty"""
     acknowledged: bool = False
