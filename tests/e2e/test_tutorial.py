@@ -5,18 +5,15 @@ Only the two ports differ from the pages, and only where others use those alread
 
 import os
 import re
-import select
-import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.e2e.terminal import PATIENCE, Terminal
 
 from lightflow.config import Config
 from lightflow.core.errors import WorkflowArgumentError, WorkflowDefinitionError, WorkflowImportError
@@ -24,9 +21,6 @@ from lightflow.local.stack.binaries import Binary, find_mongod, find_redis
 from lightflow.queue import JobEventName, JobStatus, JobType
 from lightflow.workers import list_workers, start_worker, stop_worker
 from lightflow.workflows import events, list_jobs, list_workflows, start_workflow, stop_workflow
-
-LIGHTFLOW = str(Path(sys.executable).with_name("lightflow"))
-PATIENCE = 60.0
 
 TUTORIAL01 = '''\
 """ Tutorial 1: a sequence of two tasks
@@ -127,76 +121,6 @@ def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, int]]
         ),
     ):  # fmt: skip
         yield redis, mongod
-
-
-@dataclass
-class Terminal:
-    """A terminal in a folder; nothing of another system is in its environment."""
-
-    folder: Path
-
-    @property
-    def environment(self) -> dict[str, str]:
-        own = {name: value for name, value in os.environ.items() if not name.startswith("LIGHTFLOW_")}
-        return {**own, "HOME": str(self.folder), "TMPDIR": str(self.folder)}
-
-    def type(self, command: str) -> str:
-        """What a command prints; it must succeed."""
-        words = [LIGHTFLOW, *command.split()[1:]]
-        done = subprocess.run(
-            words, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=PATIENCE, check=False
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    @contextmanager
-    def leave_running(self, command: str) -> Iterator["Shown"]:
-        """A command that runs until the block ends, by Ctrl-C; then it must end well."""
-        process = subprocess.Popen(
-            [LIGHTFLOW, *command.split()[1:]],
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            bufsize=0,
-        )
-        shown = Shown(process)
-        try:
-            yield shown
-        finally:
-            if process.poll() is None:
-                process.send_signal(signal.SIGINT)
-            shown.end()
-
-
-class Shown:
-    """What a command that runs has printed."""
-
-    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
-        self.process = process
-        self.text = ""
-
-    def until(self, pattern: str) -> "re.Match[str]":
-        """Wait until it has printed this."""
-        deadline = time.monotonic() + PATIENCE
-        while (match := re.search(pattern, self.text, re.MULTILINE)) is None:
-            assert self._read(deadline), f"it ended after\n{self.text}"
-        return match
-
-    def end(self) -> None:
-        """Wait until it has ended, well."""
-        deadline = time.monotonic() + PATIENCE
-        while self._read(deadline):
-            pass
-        assert self.process.wait(PATIENCE) == 0, self.text
-
-    def _read(self, deadline: float) -> bool:
-        assert self.process.stdout is not None
-        ready, _, _ = select.select([self.process.stdout], [], [], max(deadline - time.monotonic(), 0))
-        assert ready, f"nothing follows\n{self.text}"
-        piece = os.read(self.process.stdout.fileno(), 65536)
-        self.text += piece.decode()
-        return bool(piece)
 
 
 @pytest.fixture
