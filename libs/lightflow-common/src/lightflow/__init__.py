@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
-from lightflow.version import __version__
-
 if TYPE_CHECKING:
     from lightflow.config import Config, default_config
 
 __all__ = ["Config", "__version__", "default_config"]
+__version__ = "2.0.0"
+"""The release, as `major.minor.patch`."""
 
 
 def __getattr__(name: str) -> Any:

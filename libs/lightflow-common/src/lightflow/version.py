@@ -1,4 +1,5 @@
-"""The release, also where Lightflow 1 had it."""
+"""The release, where Lightflow 1 had it."""
 
-__version__ = "2.0.0"
-"""As `major.minor.patch`."""
+from lightflow import __version__
+
+__all__ = ["__version__"]
