@@ -7,14 +7,7 @@ system and raise NoControlService where there is none.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from lightflow.core.errors import (
-    LightflowException,
-    LoadTimeout,
-    RunFinished,
-    WorkflowImportError,
-    WorkflowUnknown,
-    WorkflowUnpicklable,
-)
+from lightflow.core.errors import LightflowException, RunFinished
 from lightflow.core.ids import new_id
 from lightflow.queue.const import DefaultJobQueueName, JobStatus, JobType
 from lightflow.queue.event import JobEvent
@@ -53,8 +46,8 @@ def start_workflow(
 ) -> str:
     """Start the workflow of that name and give the id of its run, 24 hex digits.
 
-    `store_args` are its start arguments; texts are converted as its options say. Raises WorkflowImportError, also
-    where there is no such workflow, WorkflowDefinitionError and WorkflowArgumentError; then there is no run.
+    `store_args` are its start arguments; texts are converted as its options say. Raises WorkflowImportError, which
+    WorkflowUnknown is one of, WorkflowDefinitionError and WorkflowArgumentError; then there is no run.
     """
     from lightflow.runtime.datastore.encoding import encode
 
@@ -62,12 +55,9 @@ def start_workflow(
     text = {key: value for key, value in given.items() if isinstance(value, str)}
     encoded = {key: encode(value) for key, value in given.items() if key not in text}
     with connected(config) as client:
-        try:
-            run = client.start_run(
-                name, text=text, encoded=encoded, key=new_id(), queue=queue, keep_data=not clear_data_store
-            )
-        except (WorkflowUnknown, WorkflowUnpicklable, LoadTimeout) as error:
-            raise WorkflowImportError(str(error)) from error
+        run = client.start_run(
+            name, text=text, encoded=encoded, key=new_id(), queue=queue, keep_data=not clear_data_store
+        )
     return run.run_id
 
 
