@@ -17,6 +17,7 @@ from lightflow.runtime.loglines import LogLines, Writer
 from lightflow.runtime.reopening import reopened
 from lightflow.runtime.rpc.client import ControlClient
 from lightflow.runtime.rpc.targets import find_target
+from lightflow.runtime.told import told
 
 if TYPE_CHECKING:
     from lightflow.config import Config
@@ -189,9 +190,8 @@ class Client:
         ]
 
     def events(self, run_id: str = "", *, since: datetime | None = None) -> Iterator[Event]:
-        """What happens, from now or `since` on, in all runs or one; without end."""
-        for event in self._control.watch_events(run_id, since=since):
-            yield _event(event)
+        """What happens, from this call or `since` on, in all runs, or in one until it is final."""
+        return map(_event, told(lambda time: self._control.watch_events(run_id, since=time), since))
 
     def _connect(self) -> ControlClient:
         return ControlClient(self._target)

@@ -13,9 +13,8 @@ from lightflow.queue.const import DefaultJobQueueName, JobStatus, JobType
 from lightflow.queue.event import JobEvent
 from lightflow.queue.models import JobStats
 from lightflow.runtime import records
-from lightflow.runtime.reopening import reopened
 from lightflow.runtime.rpc.connection import connected
-from lightflow.runtime.told import Told
+from lightflow.runtime.told import told
 from lightflow.runtime.workflow_list import ListedWorkflow, loaded
 
 if TYPE_CHECKING:
@@ -106,12 +105,9 @@ def list_jobs(
 
 
 def events(config: "Config") -> Iterator[JobEvent]:
-    """What happens to runs, DAG runs and tasks from now on, without end; each event once, also through an outage."""
-    told = Told()
-    with connected(config) as client:
-        for event in reopened(lambda: client.watch_events(since=told.latest)):
-            if event is not None and told.is_new(event):
-                yield records.event_of(event)
+    """What happens to runs, DAG runs and tasks from this call on, without end; each once, also through an outage."""
+    client = connected(config)
+    return map(records.event_of, told(lambda since: client.watch_events(since=since)))
 
 
 def _jobs(client: "ControlClient", status: int, types: Iterable[str]) -> Iterator[JobStats]:

@@ -1,14 +1,16 @@
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from lightflow.control.v1 import control_pb2 as pb
-from lightflow.core.errors import JobEventTypeUnsupported
+from lightflow.core.errors import JobEventTypeUnsupported, NoControlService
 from lightflow.queue.event import JobAbortedEvent, JobStartedEvent
 from lightflow.queue.models import BrokerStats
 from lightflow.runtime import records
-from lightflow.runtime.told import Told
+from lightflow.runtime.rpc.requests import timestamp
+from lightflow.runtime.told import OVERLAP, Told, told
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 FIELDS = (
@@ -99,7 +101,24 @@ def test_events_are_objects_of_a_class_for_each_kind() -> None:
         records.event_of(event("c", "task-lightflow-odd"))
 
 
-def test_an_event_is_told_once_and_a_stream_goes_on_after_the_last() -> None:
-    told = Told()
-    assert [told.is_new(event(id_)) for id_ in "aba"] == [True, True, False]
-    assert told.latest == NOW
+def test_a_stream_of_events_that_is_cut_goes_on_where_it_was_and_tells_each_once() -> None:
+    asked: list[datetime | None] = []
+    ids = iter([["a"], ["b", "a"]])
+
+    def opened(since: datetime | None) -> Iterator[pb.WatchEventsResponse]:
+        asked.append(since)
+        yield pb.WatchEventsResponse(since=timestamp(since or NOW))
+        yield from (pb.WatchEventsResponse(event=event(id_)) for id_ in next(ids))
+        if len(asked) == 1:
+            raise NoControlService
+
+    happens = told(opened)
+    assert asked == [None]
+    assert [each.id for each in happens] == ["a", "b"]
+    assert asked == [None, NOW]
+
+
+def test_a_stream_that_goes_on_begins_a_little_before_the_last_event_and_never_before_its_beginning() -> None:
+    known = Told(NOW - timedelta(seconds=60))
+    known.new(pb.WatchEventsResponse(event=event("a")))
+    assert known.since == NOW - OVERLAP
