@@ -7,8 +7,9 @@ system and raise NoControlService where there is none.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from lightflow.core.errors import LightflowException, RunFinished
+from lightflow.core.errors import InvalidRequest, LightflowException, RunFinished
 from lightflow.core.ids import new_id
+from lightflow.core.nearest import hint
 from lightflow.queue.const import DefaultJobQueueName, JobStatus, JobType
 from lightflow.queue.event import JobEvent
 from lightflow.queue.models import JobStats
@@ -31,6 +32,8 @@ _TASK_STATES = {
     JobStatus.Reserved: ("queued",),
     JobStatus.Scheduled: ("queued", "waiting"),
 }
+_STATUSES = (JobStatus.Active, JobStatus.Registered, JobStatus.Reserved, JobStatus.Scheduled)
+_TYPES = (JobType.Workflow, JobType.Dag, JobType.Task)
 _OPEN = ("pending", "running", "stopping")
 _DELAYED = "its delay"
 
@@ -96,11 +99,16 @@ def list_jobs(
     """Runs, DAG runs and tasks of a JobStatus, of these types and on these workers where some are named.
 
     Active is what runs, Reserved what is queued, Scheduled what waits for a delay or for predecessors, Registered the
-    runs that have not begun.
+    runs that have not begun. Raises InvalidRequest for a status or a type that does not exist.
     """
-    types, names = _names(filter_by_type), _names(filter_by_worker)
+    if status not in _STATUSES:
+        raise InvalidRequest("status", f"{status!r} is no status; it takes one of JobStatus, such as JobStatus.Active")
+    types, names = _names(filter_by_type) or list(_TYPES), _names(filter_by_worker)
+    for kind in types:
+        if kind not in _TYPES:
+            raise InvalidRequest("filter_by_type", f"there is no job type {kind!r}{hint(kind, _TYPES)}")
     with connected(config) as client:
-        jobs = list(_jobs(client, status, (JobType.Workflow, JobType.Dag, JobType.Task) if types is None else types))
+        jobs = list(_jobs(client, status, types))
     return [job for job in jobs if names is None or job.worker_name in names]
 
 
