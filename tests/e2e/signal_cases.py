@@ -66,8 +66,7 @@ SIGNALS = [
         "a_join_without_names_waits_for_all_others",
         """
         def start(data, store, signal, context):
-            for _ in range(3):
-                signal.start_dag("sub")
+            print([signal.start_dag(name) for name in ("sub", "other", "sub")])
             print(signal.join_dags(), store.get("done"))
 
         def do(data, store, signal, context):
@@ -75,9 +74,10 @@ SIGNALS = [
 
         main = Dag("main", schema={PythonTask("starts", start): None})
         sub = Dag("sub", autostart=False, schema={PythonTask("does", do): None})
+        other = Dag("other", autostart=False, schema={PythonTask("does", do): None})
         """,
-        {"main:1": "starts", "sub:1": "does", "sub:2": "does", "sub:3": "does"},
-        {"starts": ["True [1, 1, 1]"]},
+        {"main:1": "starts", "sub:1": "does", "other:1": "does", "sub:2": "does"},
+        {"starts": ["['sub:1', 'other:1', 'sub:2']", "True [1, 1, 1]"]},
     ),
     Case(
         "a_stopping_run_starts_no_dag_and_retries_nothing",
