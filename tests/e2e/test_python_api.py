@@ -11,17 +11,21 @@ from tests.e2e.support import PATIENCE, write_workflow
 from lightflow.client import Client
 from lightflow.config import Config
 from lightflow.local.stack import Stack
-from lightflow.models import DataStore, DataStoreDocumentSection
+from lightflow.models import Dag, DataStore, DataStoreDocumentSection
 from lightflow.models.exceptions import (
     InvalidRequest,
+    ResultMissing,
+    TaskUnknown,
     WorkerUnknown,
     WorkflowArgumentError,
+    WorkflowDefinitionError,
     WorkflowImportError,
     WorkflowUnknown,
 )
 from lightflow.queue import JobEventName, JobStatus, JobType
 from lightflow.queue.event import JobEvent
 from lightflow.runtime.mongo import store_uri
+from lightflow.tasks import PythonTask
 from lightflow.workers import list_workers, stop_worker
 from lightflow.workflows import events, list_jobs, start_workflow, stop_workflow
 
@@ -175,6 +179,32 @@ def test_a_start_that_is_refused_says_why_and_leaves_no_run(config: Config, clie
     assert isinstance(raised.value, WorkflowUnknown)
     assert (raised.value.name, "unserved" in raised.value.known) == ("unservd", True)
     assert list(client.runs(workflow="unservd")) == []
+
+
+def test_a_file_that_is_refused_is_named_by_its_own_path(client: Client, tmp_path: Path) -> None:
+    broken = write_workflow(tmp_path, "broken", "import no_such_module_anywhere")
+    with pytest.raises(WorkflowImportError, match="no_such_module_anywhere") as raised:
+        client.start(broken)
+    assert (raised.value.file, raised.value.line) == (str(broken), 5)
+    assert str(broken) in str(raised.value)
+    unchecked = "a = PythonTask('a'); main = Dag('main'); main.define({a: a}, validate=False)"
+    for body, told in (("main = Dag('main')", "no schema"), (unchecked, "a -> a")):
+        with pytest.raises(WorkflowDefinitionError, match=told) as refused:
+            client.start(write_workflow(tmp_path, "graph", body))
+        assert (refused.value.workflow_name, refused.value.graph_name) == ("graph", "main")
+
+
+def test_a_result_that_there_is_not_says_why(client: Client) -> None:
+    fails = Dag("main", schema={PythonTask("fails", lambda *_: 1 / 0): PythonTask("never")})
+    run = client.start(fails)
+    assert run.wait(PATIENCE) == "failed"
+    for task, reason in (("main:1/fails", "it is failed"), ("never", "it is stopped")):
+        with pytest.raises(ResultMissing) as raised:
+            run.result(task)
+        assert (raised.value.task, raised.value.reason) == (task, reason)
+    with pytest.raises(TaskUnknown) as unknown:
+        run.result("nevr")
+    assert (unknown.value.run_id, unknown.value.known) == (run.id, ("fails", "never"))
 
 
 @pytest.mark.parametrize("clear", [True, False])

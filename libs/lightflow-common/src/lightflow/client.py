@@ -165,9 +165,10 @@ class Client:
         Answers when the workflow has loaded; raises WorkflowUnknown, WorkflowImportError, WorkflowArgumentError, and
         for objects WorkflowUnpicklable and PythonMismatch.
         """
+        if isinstance(workflow, str) and "/" not in workflow and not workflow.endswith(".py"):
+            return self._start(workflow, "", arguments)
         if isinstance(workflow, str | Path):
-            name, upload = self._source(workflow)
-            return self._start(name, upload, arguments)
+            return self._start_file(Path(workflow).expanduser().resolve(strict=True), arguments)
         built = _workflow(workflow)
         upload = self._upload(built)
         given = {**built.provided_arguments, **arguments}
@@ -205,15 +206,13 @@ class Client:
         encoded = {key: encode(value) for key, value in arguments.items()}
         return self._run(self._control.start_run(name, upload=upload, encoded=encoded, key=new_id(), **options))
 
-    def _source(self, workflow: str | Path) -> tuple[str, str]:
-        text = str(workflow)
-        if isinstance(workflow, str) and "/" not in text and not text.endswith(".py"):
-            return text, ""
-        from lightflow.runtime.sources import gather
+    def _start_file(self, file: Path, arguments: dict[str, Any]) -> Run:
+        from lightflow.runtime.sources import gather, said_of
 
-        file = Path(text).expanduser().resolve(strict=True)
         libraries = [Path(folder) for folder in self._config.libraries] if self._config else []
-        return "", self._control.upload_workflow(file.stem, gather(file, libraries))
+        upload = self._control.upload_workflow(file.stem, gather(file, libraries))
+        with said_of(file):
+            return self._start("", upload, arguments)
 
     def _upload(self, workflow: "Workflow") -> str:
         from lightflow.runtime.shipping import ship
