@@ -49,11 +49,17 @@ async def test_watching_a_final_run_ends_with_the_whole_of_it(system):
     assert len(only.run.dags[0].tasks) == 2
 
 
+async def told_events(system, run_id, since):
+    begun, *responses = await system.call("watch_events", run_id, since=since)
+    assert begun.since == timestamp(since)
+    return [response.event for response in responses]
+
+
 async def test_events_of_a_run_are_told_once_and_in_order(system):
     await system.deploy()
     run_id = await system.began()
     since = (await system.run(run_id))["created_at"]
-    watch = asyncio.create_task(system.call("watch_events", run_id, since=since))
+    watch = asyncio.create_task(told_events(system, run_id, since))
     await system.set_task(run_id, "main:1", 0, state="running")
     await system.set_task(run_id, "main:1", 0, state="queued")
     await system.set_task(run_id, "main:1", 0, state="running")
@@ -77,7 +83,7 @@ async def test_events_of_a_run_are_told_once_and_in_order(system):
     failed = next(event for event in events if event.state == "failed")
     assert (failed.worker, failed.pid, failed.workflow, failed.dag) == ("worker@host", 7, "simple", "main:1")
     assert failed.HasField("duration")
-    again = await system.call("watch_events", run_id, since=since)
+    again = await told_events(system, run_id, since)
     assert [event.id for event in again] == [event.id for event in events]
 
 
@@ -85,14 +91,13 @@ async def test_events_of_all_runs_begin_now(system):
     await system.deploy()
     old, run_id = await system.began(), await system.start()
     watch = Watch(system.client.watch_events())
-    first = asyncio.create_task(watch.next())
-    # The stream is open once redis knows of one more thing to tell: a started run is told at its next look.
-    await asyncio.wait([first], timeout=0.3)
+    opened = await watch.next()
     await system.set_run(run_id, state="running")
-    event = await first
+    event = (await watch.next()).event
     assert (event.run_id, event.event) == (run_id, "task-lightflow-started")
+    assert opened.since.ToDatetime() <= event.time.ToDatetime()
     await system.set_run(old, state="succeeded")
-    second = await watch.next()
+    second = (await watch.next()).event
     assert (second.run_id, second.state) == (old, "succeeded")
     assert second.time.ToNanoseconds() == timestamp((await system.run(old))["finished_at"]).ToNanoseconds()
 

@@ -5,6 +5,7 @@ tasks are then unique in the file. Every body follows `support.HEADER`, which im
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 SUCCEEDED, SKIPPED, STOPPED, ABORTED, FAILED = "succeeded", "skipped", "stopped", "aborted", "failed"
 
@@ -26,6 +27,7 @@ class Case:
     dag_states: dict[str, str] = field(default_factory=dict)
     attempts: dict[str, int] = field(default_factory=dict)
     error: tuple[str, str] | None = None
+    arguments: dict[str, Any] = field(default_factory=dict)
     processes: bool = False
 
     @property
@@ -185,9 +187,11 @@ ENDINGS = [
         def refuse(data, store, signal, context):
             raise NoRetry("never again")
 
-        main = Dag("main", schema={PythonTask("refuses", refuse, retries=5): None})
+        task = PythonTask("refuses", refuse, retries=5, callback_finally=lambda status, *_: print(status.name))
+        main = Dag("main", schema={task: None})
         """,
         {"main:1": "refuses=failed"},
+        {"refuses": ["Error"]},
         state=FAILED,
         error=("NoRetry", "never again"),
     ),
@@ -206,9 +210,11 @@ ENDINGS = [
     Case(
         "returning_something_else_than_an_action_fails_without_another_attempt",
         """
-        main = Dag("main", schema={PythonTask("returns", lambda *_: 42, retries=5): None})
+        task = PythonTask("returns", lambda *_: 42, retries=5, callback_finally=lambda status, *_: print(status.name))
+        main = Dag("main", schema={task: None})
         """,
         {"main:1": "returns=failed"},
+        {"returns": ["Error"]},
         state=FAILED,
         error=("TaskReturnActionInvalid", "int"),
     ),
@@ -232,6 +238,71 @@ ENDINGS = [
         attempts={"slow": 2},
     ),
     Case(
+        "waiting_in_join_dags_counts_as_time",
+        """
+        def join(data, store, signal, context):
+            name = signal.start_dag("endless")
+            try:
+                signal.join_dags([name])
+            except TaskTimeout as error:
+                print(error.task, error.seconds)
+                signal.stop_dag(name)
+
+        def loop(data, store, signal, context):
+            while not signal.is_stopped:
+                pass
+
+        main = Dag("main", schema={PythonTask("joins", join, timeout=0.5): PythonTask("after")})
+        endless = Dag("endless", autostart=False, schema={PythonTask("loops", loop): None})
+        """,
+        {"main:1": "joins after", "endless:1": "loops"},
+        {"joins": ["joins 0.5"]},
+        dag_states={"endless:1": STOPPED},
+    ),
+    Case(
+        "what_callback_init_raises_acts_as_if_raised_in_run",
+        """
+        def abort(data, store, signal, context):
+            raise AbortWorkflow("not even begun")
+
+        def tell(status, *_):
+            print(status.name)
+
+        task = PythonTask("aborts", lambda *_: print("ran"), callback_init=abort, callback_finally=tell)
+        main = Dag("main", schema={task: PythonTask("after")})
+        """,
+        {"main:1": "aborts=aborted after=stopped"},
+        {"aborts": ["Aborted"]},
+        state=ABORTED,
+        error=("AbortWorkflow", "not even begun"),
+    ),
+    Case(
+        "callbacks_may_be_async_and_run_once_per_attempt",
+        """
+        import asyncio
+
+        async def begin(data, store, signal, context):
+            await asyncio.sleep(0)
+            print("init", context.attempt)
+
+        async def work(data, store, signal, context):
+            await asyncio.sleep(0)
+            if context.attempt == 1:
+                raise ValueError("not yet")
+            data["worked"] = True
+
+        async def end(status, data, store, signal, context):
+            await asyncio.sleep(0)
+            print(status.name, "worked" in data)
+
+        task = PythonTask("works", work, retries=1, callback_init=begin, callback_finally=end)
+        main = Dag("main", schema={task: None})
+        """,
+        {"main:1": "works"},
+        {"works": ["init 1", "Error False", "init 2", "Success True"]},
+        attempts={"works": 2},
+    ),
+    Case(
         "a_timeout_without_attempts_left_fails_the_run",
         """
         import time
@@ -247,19 +318,18 @@ ENDINGS = [
         import time
 
         def stubborn(data, store, signal, context):
-            if context.attempt > 1:
-                return
             while True:
                 try:
                     time.sleep(60)
                 except TaskTimeout:
                     print("so what")
 
-        main = Dag("main", schema={PythonTask("stubborn", stubborn, timeout=0.2, retries=1): None})
+        main = Dag("main", schema={PythonTask("stubborn", stubborn, timeout=0.2): None})
         """,
-        {"main:1": "stubborn"},
+        {"main:1": "stubborn=failed"},
         {"stubborn": ["so what"]},
-        attempts={"stubborn": 2},
+        state=FAILED,
+        error=("TaskTimeout", "0.2"),
         processes=True,
     ),
     Case(
@@ -389,6 +459,12 @@ SKIPPING = [
         a, b, c, d, e = task("long", limit=[]), task("long_a"), task("long_b"), task("alive"), task("long_end")
         long = Dag("long", schema={a: b, b: c, c: e, d: e})
 
+        a, b, c, d = task("parts", limit=[]), task("part_a"), task("part_b", propagate_skip=False), task("joins")
+        parting = Dag("parting", schema={a: [b, c], b: d, c: d})
+
+        a, b, c = PythonTask("halts", stop), task("forced_on", force_run=True, propagate_skip=False), task("after_halt")
+        halting = Dag("halting", schema={a: [b, c], b: c})
+
         a, b = task("ignores", limit=["known", "unknown"]), task("known")
         ignoring = Dag("ignoring", schema={a: b})
         """,
@@ -400,6 +476,8 @@ SKIPPING = [
             "selecting:1": "stops=stopped selected_by_one selects",
             "leaving_out:1": "leaves_out_a left_out=skipped leaves_out_b other",
             "long:1": "long long_a=skipped long_b=skipped long_end alive",
+            "parting:1": "parts part_a=skipped part_b=skipped joins",
+            "halting:1": "halts=stopped forced_on after_halt",
             "ignoring:1": "ignores known",
         },
     ),
@@ -599,6 +677,57 @@ DATA = [
                 "[1, 2, 2]",
             ],
         },
+    ),
+    Case(
+        "start_arguments_lie_in_the_store_before_the_first_task_runs",
+        """
+        parameters = Parameters([
+            Option("count", type=int, help="how many"),
+            Option("ratio", default="0.5", type=float),
+            Option("flag", type=bool),
+            Option("word", "hello"),
+        ])
+
+        def show(data, store, signal, context):
+            print([store.get(name) for name in ("count", "ratio", "flag", "word", "more", "other", "more.nested")])
+            print(list(context.to_dict()), context.dag_name, context.attempt, len(context.workflow_id))
+
+        main = Dag("main", schema={PythonTask("shows", show): None})
+        """,
+        {"main:1": "shows"},
+        {
+            "shows": [
+                "[3, 0.5, True, 'hello', {'nested': [1]}, '4', [1]]",
+                "['task_name', 'dag_name', 'workflow_name', 'workflow_id', 'worker_hostname', 'attempt'] main:1 1 24",
+            ]
+        },
+        arguments={"count": "3", "flag": "YES", "more.nested": [1], "other": "4"},
+    ),
+    Case(
+        "task_types_of_others_take_options_that_they_do_not_know",
+        """
+        class Power(BaseTask):
+            def __init__(self, name, base, exponent=2, *, queue="task", callback_init=None, callback_finally=None,
+                         force_run=False, propagate_skip=True):
+                super().__init__(name, queue=queue, callback_init=callback_init, callback_finally=callback_finally,
+                                 force_run=force_run, propagate_skip=propagate_skip)
+                self.params = TaskParameters(base=base, exponent=exponent)
+
+            def run(self, data, store, signal, context):
+                if context.attempt == 1:
+                    raise ValueError("not yet")
+                params = self.params.eval(data, store, exclude=["exponent"])
+                data["power"] = params.base ** self.params.eval_single("exponent", data, store)
+                print(list(params), data["power"])
+                return Action(data, limit=["chosen"])
+
+        power = Power("power", lambda data, store: data.get_by_index(0).get("base", 5), exponent=lambda *_: 3)
+        power = power.with_options(retries=1, retry_on=ValueError)
+        main = Dag("main", schema={power: [PythonTask("chosen"), PythonTask("left_out")]})
+        """,
+        {"main:1": "power chosen left_out=skipped"},
+        {"power": ["['base'] 125"]},
+        attempts={"power": 2},
     ),
     Case(
         "the_store_keeps_values_as_they_are",

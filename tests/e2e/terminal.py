@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,11 +41,15 @@ class Terminal:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    @contextmanager
-    def leave_running(self, command: str) -> Iterator["Shown"]:
+    def leave_running(self, command: str) -> AbstractContextManager["Shown"]:
         """A command that runs until the block ends, by Ctrl-C; then it must end well."""
+        return self.running(_words(command))
+
+    @contextmanager
+    def running(self, words: list[str]) -> Iterator["Shown"]:
+        """A program that runs until the block ends, by Ctrl-C; then it must end well."""
         process = subprocess.Popen(
-            _words(command),
+            words,
             cwd=self.folder,
             env=self.environment,
             stdout=subprocess.PIPE,

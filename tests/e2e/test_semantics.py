@@ -13,7 +13,7 @@ from lightflow.client import Client
 
 @pytest.mark.parametrize("case", CASES + SIGNALS, ids=lambda case: case.name)
 def test_a_workflow_ends_as_it_must(client: Client, workflow_file: Callable[..., Path], case: Case) -> None:
-    end = seen(client, client.start(workflow_file(case.name[:40], case.body)))
+    end = seen(client, client.start(workflow_file(case.name[:40], case.body), **case.arguments))
     assert (end.state, end.tasks) == (case.state, case.tasks), end.error
     assert end.dags == case.states_of_dags
     assert {task: end.printed.get(task) for task in case.printed} == case.printed

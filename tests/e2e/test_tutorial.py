@@ -7,6 +7,7 @@ import os
 import re
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,7 +17,7 @@ import pytest
 from tests.e2e.terminal import PATIENCE, Terminal
 
 from lightflow.config import Config
-from lightflow.core.errors import WorkflowArgumentError, WorkflowDefinitionError, WorkflowImportError
+from lightflow.core.errors import NoControlService, WorkflowArgumentError, WorkflowDefinitionError, WorkflowImportError
 from lightflow.local.stack.binaries import Binary, find_mongod, find_redis
 from lightflow.queue import JobEventName, JobStatus, JobType
 from lightflow.workers import list_workers, start_worker, stop_worker
@@ -71,6 +72,14 @@ def wait(data, store, signal, context):
 
 main = Dag('main', schema={PythonTask('wait', wait): PythonTask('after')})
 '''
+
+WORKER = """
+from lightflow.config import Config
+from lightflow.workers import start_worker
+queues = ["workflow", "dag", "task"]
+start_worker(queues, Config.from_file("lightflow.cfg"), name="one", celery_args=["-c", "2"])
+print("over")
+"""
 
 CYCLE = """\
 from lightflow.models import Dag
@@ -192,8 +201,8 @@ def test_the_python_functions_speak_to_what_the_configuration_names(
         ("cycle", True),
         ("waiting", False),
     ]
-    with terminal.leave_running("lightflow worker start -n one") as worker:
-        worker.until("Ctrl-C stops it")
+    with terminal.running([sys.executable, "-c", WORKER]) as worker:
+        until_it_serves(config)
         with pytest.raises(WorkflowArgumentError, match="days"):
             start_workflow("waiting", config)
         with pytest.raises(WorkflowImportError, match="nowhere"):
@@ -206,6 +215,7 @@ def test_the_python_functions_speak_to_what_the_configuration_names(
 
         (one,) = list_workers(config)
         assert [queue.name for queue in one.queues] == ["dag", "task", "workflow"]
+        assert (one.name.partition("@")[0], one.concurrency) == ("one", 2)
         assert list_workers(config, filter_by_queues="gpu") == []
         jobs = list_jobs(config)
         assert [(job.type, job.name) for job in jobs] == [("workflow", "waiting"), ("dag", "main:1"), ("task", "wait")]
@@ -219,9 +229,20 @@ def test_the_python_functions_speak_to_what_the_configuration_names(
         assert ([job.id for job in stopped], failed) == ([run], [])
         end = next(event for event in happened if event.type == JobType.Workflow and event.duration is not None)
         assert (end.event, end.workflow_id, end.name) == (JobEventName.Stopped, run, "waiting")
-        stop_worker(config, worker_ids=[one.name])
+        assert [worker.name for worker in stop_worker(config)] == [one.name]
         worker.end()
-        assert worker.text.endswith("Stopped.\n")
+        assert worker.text.endswith("over\n")
+
+
+def until_it_serves(config: Config) -> None:
+    """Wait until the worker `one` serves all queues; before that, another system may answer at the default port."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        with suppress(NoControlService):
+            found = {worker.name.partition("@")[0]: len(worker.queues) for worker in list_workers(config)}
+            if found == {"one": 3}:
+                return
+    raise AssertionError("no worker serves the queues")
 
 
 def test_a_worker_of_a_program_refuses_what_means_nothing(terminal: Terminal) -> None:

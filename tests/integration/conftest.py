@@ -148,14 +148,14 @@ class Engine:
 
     def dag_runner(self, steps: Steps) -> DagRunner:
         """A dag-runner without memory that lives for so many steps."""
-        store: Any = Crashing(DagStore(self.db), steps)
+        store: Any = Crashing(DagStore(self.db, "dag-runner@host"), steps)
         told: Any = self.sent
         specs: Any = self.specs
         return DagRunner(store, specs, Knowledge(), told, told)
 
     def scheduler_with(self, steps: Steps) -> Scheduler:
         """A scheduler that lives for so many steps."""
-        store: Any = Crashing(RunsStore(self.db), steps)
+        store: Any = Crashing(RunsStore(self.db, "scheduler@host"), steps)
         data: Any = Crashing(self.data, steps)
         told: Any = self.sent
         specs: Any = self.specs

@@ -243,7 +243,7 @@ class Found:
     def __init__(self, engine, waiting=0):
         self.engine = engine
         self.waiting = waiting
-        self.part = DagSweep(engine.sent, self)
+        self.part = DagSweep(engine.sent, self, ("dag",))
 
     async def is_empty(self, service, queue):
         return self.waiting == 0
@@ -274,6 +274,14 @@ async def test_a_system_at_rest_is_not_hinted_at(engine):
     await engine.end(task, engine.succeeds())
     await engine.runner.look(dag_run)
     assert await sweep.sweep() == [], "when it is over"
+
+
+async def test_a_dag_run_of_a_queue_that_nobody_serves_is_stopped_by_any_dag_runner(engine):
+    dag_run, sweep = await engine.begin_dag(engine.dag_of("a")), Found(engine)
+    await engine.db["dag_runs"].update_one({"_id": dag_run}, {"$set": {"queue": "nobody"}})
+    assert await sweep.sweep() == [(Service.DAG_RUNNER, "nobody", dag_run)], "it waits for one that serves it"
+    await engine.db["dag_runs"].update_one({"_id": dag_run}, {"$set": {"stop": "stopped"}})
+    assert await sweep.sweep() == [(Service.DAG_RUNNER, "dag", dag_run)]
 
 
 async def test_hints_that_wait_are_not_doubled_unless_redis_lost_its_memory(engine):

@@ -7,7 +7,7 @@ from lightflow.runtime.sweep import HOLDERS
 from lightflow_dag_runner.sweep import DagSweep
 from lightflow_scheduler.sweep import RunSweep
 
-SWEEPS = [("task_runs", HOLDERS), *DagSweep(None, None).questions(), *RunSweep(None, None).questions()]
+SWEEPS = [("task_runs", HOLDERS), *DagSweep(None, None, ()).questions(), *RunSweep(None, None).questions()]
 
 
 async def plan(db, command):

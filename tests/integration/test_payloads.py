@@ -43,11 +43,6 @@ async def test_what_was_saved_is_loaded(payloads, database, data):
     assert ("data" in field) == (len(data) <= INLINE)
 
 
-async def test_several_payloads_are_loaded_in_their_order(payloads):
-    texts = [b"a", LARGE, b"c"]
-    assert await payloads.load_many([await payloads.save(text, RUN) for text in texts]) == texts
-
-
 async def test_blobs_are_what_any_gridfs_client_reads(payloads, database):
     field = await payloads.save(LARGE, RUN)
     stream = await AsyncGridFSBucket(database, bucket_name="blobs").open_download_stream(field["blob"])

@@ -289,7 +289,7 @@ def sweep(engine):
 
     def sweep(timeout):
         take_back = TakeBack(engine.db, engine.specs, engine.sent, engine.bounds)
-        part = DagSweep(engine.sent, Queues())
+        part = DagSweep(engine.sent, Queues(), ("dag",))
         return Sweep(engine.db, Queues(), part, LeaseWatch(timeout, gap=60), take_back, Watch(), 5.0)
 
     return sweep

@@ -33,7 +33,7 @@ def test_a_workflow_ends_as_it_must(tmp_path: Path, monkeypatch: Any, case: Case
     printed = ByTask()
     monkeypatch.setattr(sys, "stdout", printed)
     monkeypatch.setattr(sys, "stderr", printed)
-    end = local.run(write_workflow(tmp_path, case.name[:40], case.body))
+    end = local.run(write_workflow(tmp_path, case.name[:40], case.body), **case.arguments)
     tasks = [task for dag_run in end.dag_runs.values() for task in dag_run.tasks.values()]
     assert end.state == case.state, end.error
     assert {name: dict(_states(dag_run)) for name, dag_run in end.dag_runs.items()} == case.tasks

@@ -167,7 +167,9 @@ def connections(world: "World", process: Process) -> Connections:
 async def scheduler(world: "World", process: Process) -> None:
     """A scheduler with its control service."""
     with_ = connections(world, process)
-    moves = Scheduler(RunsStore(with_.db), with_.specs, with_.data, with_.payloads, with_.hints, with_.notifier)
+    moves = Scheduler(
+        RunsStore(with_.db, process.name), with_.specs, with_.data, with_.payloads, with_.hints, with_.notifier
+    )
     sweep = RunSweep(with_.hints, with_.queues)
     service = _looking(world, process, with_, Service.SCHEDULER, moves.look, sweep)
     collaborators = Collaborators(
@@ -180,8 +182,8 @@ async def scheduler(world: "World", process: Process) -> None:
 async def dag_runner(world: "World", process: Process) -> None:
     """A dag-runner."""
     with_ = connections(world, process)
-    moves = DagRunner(DagStore(with_.db), with_.specs, Knowledge(), with_.hints, with_.notifier)
-    sweep = DagSweep(with_.hints, with_.queues)
+    moves = DagRunner(DagStore(with_.db, process.name), with_.specs, Knowledge(), with_.hints, with_.notifier)
+    sweep = DagSweep(with_.hints, with_.queues, (QUEUES[Service.DAG_RUNNER],))
     await _serve(process, with_, _looking(world, process, with_, Service.DAG_RUNNER, moves.look, sweep))
 
 

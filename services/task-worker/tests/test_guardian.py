@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from lightflow_task_worker.leftovers import end_orphans
+
 WORKER = """
 import asyncio, sys
 from pathlib import Path
@@ -105,27 +107,12 @@ def test_nothing_is_left_of_a_task_two_seconds_after_its_worker_was_killed(folde
 
 
 def test_what_is_left_when_worker_and_guardians_are_killed_is_found_by_its_marker(folder, marker):
-    from lightflow_task_worker.leftovers import end_leftovers
-
     worker, (root, guardian, *_) = begin(folder, f"{marker}/1", SHELL)
     for pid in (root, guardian, worker.pid):
         os.kill(pid, signal.SIGKILL)
     worker.wait()
-    assert end_leftovers(marker, "2")
+    assert end_orphans(f"{marker}/1", ())
     assert marked(marker) == []
-    worker.stdout.close()
-
-
-def test_a_worker_that_goes_on_is_no_leftover_of_itself(folder, marker, is_alive):
-    from lightflow_task_worker.leftovers import end_leftovers
-
-    worker, pids = begin(folder, f"{marker}/1", SHELL)
-    assert end_leftovers(marker, "1") == []
-    assert end_leftovers("another", "2") == []
-    assert all(is_alive(pid) for pid in pids)
-    worker.kill()
-    worker.wait()
-    wait_until_gone(pids, 2.0)
     worker.stdout.close()
 
 

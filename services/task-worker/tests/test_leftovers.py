@@ -1,25 +1,12 @@
 import os
 import subprocess
 
-from lightflow_task_worker.leftovers import MARKER, end_leftovers, end_orphans
+from lightflow_task_worker.leftovers import MARKER, end_orphans
 from lightflow_task_worker.leftovers import marker as marker_of
 
 
 def sleeper(mark: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(["sleep", "1000"], env={MARKER: mark, "PATH": "/bin:/usr/bin"}, start_new_session=True)
-
-
-def test_what_other_incarnations_of_this_worker_left_is_ended(marker: str) -> None:
-    old, mine, others = sleeper(f"{marker}/old"), sleeper(f"{marker}/new"), sleeper(f"{marker}x/old")
-    try:
-        assert end_leftovers(marker, "new") == [old.pid]
-        assert old.wait() == -9
-        assert mine.poll() is others.poll() is None
-        assert end_leftovers(marker, "new") == []
-    finally:
-        for process in (old, mine, others):
-            process.kill()
-            process.wait()
 
 
 def test_orphans_with_a_marker_are_ended_and_what_a_living_guardian_guards_is_not(marker: str) -> None:

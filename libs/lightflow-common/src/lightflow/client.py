@@ -30,6 +30,7 @@ from lightflow.runtime.loglines import LogLines, Writer
 from lightflow.runtime.reopening import reopened
 from lightflow.runtime.rpc.client import ControlClient
 from lightflow.runtime.rpc.targets import find_target
+from lightflow.runtime.told import told
 
 if TYPE_CHECKING:
     from lightflow.config import Config
@@ -218,9 +219,10 @@ class Client:
         WorkflowDefinitionError, WorkflowArgumentError, NoWorkerAvailable, and for objects WorkflowUnpicklable and
         PythonMismatch; then there is no run.
         """
+        if isinstance(workflow, str) and "/" not in workflow and not workflow.endswith(".py"):
+            return self._start(workflow, "", arguments)
         if isinstance(workflow, str | Path):
-            name, upload = self._source(workflow)
-            return self._start(name, upload, arguments)
+            return self._start_file(Path(workflow).expanduser().resolve(strict=True), arguments)
         built = _workflow(workflow)
         upload = self._upload(built)
         given = {**built.provided_arguments, **arguments}
@@ -243,9 +245,8 @@ class Client:
         ]
 
     def events(self, run_id: str = "", *, since: datetime | None = None) -> Iterator[Event]:
-        """What happens, from now or `since` (a datetime) on, in all runs or one; without end."""
-        for event in self._control.watch_events(run_id, since=since):
-            yield _event(event)
+        """What happens, from this call or `since` on, in all runs, or in one until it is final."""
+        return map(_event, told(lambda time: self._control.watch_events(run_id, since=time), since))
 
     def _connect(self) -> ControlClient:
         return ControlClient(self._target)
@@ -259,15 +260,13 @@ class Client:
         encoded = {key: encode(value) for key, value in arguments.items()}
         return self._run(self._control.start_run(name, upload=upload, encoded=encoded, key=new_id(), **options))
 
-    def _source(self, workflow: str | Path) -> tuple[str, str]:
-        text = str(workflow)
-        if isinstance(workflow, str) and "/" not in text and not text.endswith(".py"):
-            return text, ""
-        from lightflow.runtime.sources import gather
+    def _start_file(self, file: Path, arguments: dict[str, Any]) -> Run:
+        from lightflow.runtime.sources import gather, said_of
 
-        file = Path(text).expanduser().resolve(strict=True)
         libraries = [Path(folder) for folder in self._config.libraries] if self._config else []
-        return "", self._control.upload_workflow(file.stem, gather(file, libraries))
+        upload = self._control.upload_workflow(file.stem, gather(file, libraries))
+        with said_of(file):
+            return self._start("", upload, arguments)
 
     def _upload(self, workflow: "Workflow") -> str:
         from lightflow.runtime.shipping import ship

@@ -15,7 +15,7 @@ __all__ = ["list_workers", "start_worker", "stop_worker"]
 
 
 def start_worker(
-    queues: Sequence[str],
+    queues: str | Sequence[str],
     config: "Config",
     *,
     name: str | None = None,
@@ -29,7 +29,8 @@ def start_worker(
     """
     from lightflow.runtime.worker.start import serve
 
-    serve(queues, config, name=name, celery_args=celery_args or (), check_datastore=check_datastore)
+    names = [queues] if isinstance(queues, str) else queues
+    serve(names, config, name=name, celery_args=celery_args or (), check_datastore=check_datastore)
 
 
 def stop_worker(config: "Config", *, worker_ids: str | Iterable[str] | None = None) -> list[WorkerStats]:

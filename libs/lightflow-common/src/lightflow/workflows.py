@@ -7,23 +7,15 @@ system and raise NoControlService where there is none.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from lightflow.core.errors import (
-    LightflowException,
-    LoadTimeout,
-    NoControlService,
-    RunFinished,
-    WorkflowImportError,
-    WorkflowUnknown,
-    WorkflowUnpicklable,
-)
+from lightflow.core.errors import InvalidRequest, LightflowException, RunFinished
 from lightflow.core.ids import new_id
+from lightflow.core.nearest import hint
 from lightflow.queue.const import DefaultJobQueueName, JobStatus, JobType
 from lightflow.queue.event import JobEvent
 from lightflow.queue.models import JobStats
 from lightflow.runtime import records
-from lightflow.runtime.reopening import reopened
 from lightflow.runtime.rpc.connection import connected
-from lightflow.runtime.told import Told
+from lightflow.runtime.told import told
 from lightflow.runtime.workflow_list import ListedWorkflow, loaded
 
 if TYPE_CHECKING:
@@ -40,6 +32,8 @@ _TASK_STATES = {
     JobStatus.Reserved: ("queued",),
     JobStatus.Scheduled: ("queued", "waiting"),
 }
+_STATUSES = (JobStatus.Active, JobStatus.Registered, JobStatus.Reserved, JobStatus.Scheduled)
+_TYPES = (JobType.Workflow, JobType.Dag, JobType.Task)
 _OPEN = ("pending", "running", "stopping")
 _DELAYED = "its delay"
 
@@ -54,8 +48,8 @@ def start_workflow(
 ) -> str:
     """Start the workflow of that name and give the id of its run, 24 hex digits.
 
-    `store_args` are its start arguments; texts are converted as its options say. Raises WorkflowImportError, also
-    where there is no such workflow, WorkflowDefinitionError and WorkflowArgumentError; then there is no run.
+    `store_args` are its start arguments; texts are converted as its options say. Raises WorkflowImportError, which
+    WorkflowUnknown is one of, WorkflowDefinitionError and WorkflowArgumentError; then there is no run.
     """
     from lightflow.runtime.datastore.encoding import encode
 
@@ -63,12 +57,9 @@ def start_workflow(
     text = {key: value for key, value in given.items() if isinstance(value, str)}
     encoded = {key: encode(value) for key, value in given.items() if key not in text}
     with connected(config) as client:
-        try:
-            run = client.start_run(
-                name, text=text, encoded=encoded, key=new_id(), queue=queue, keep_data=not clear_data_store
-            )
-        except (WorkflowUnknown, WorkflowUnpicklable, LoadTimeout) as error:
-            raise WorkflowImportError(str(error)) from error
+        run = client.start_run(
+            name, text=text, encoded=encoded, key=new_id(), queue=queue, keep_data=not clear_data_store
+        )
     return run.run_id
 
 
@@ -108,30 +99,23 @@ def list_jobs(
     """Runs, DAG runs and tasks of a JobStatus, of these types and on these workers where some are named.
 
     Active is what runs, Reserved what is queued, Scheduled what waits for a delay or for predecessors, Registered the
-    runs that have not begun.
+    runs that have not begun. Raises InvalidRequest for a status or a type that does not exist.
     """
-    types, names = _names(filter_by_type), _names(filter_by_worker)
+    if status not in _STATUSES:
+        raise InvalidRequest("status", f"{status!r} is no status; it takes one of JobStatus, such as JobStatus.Active")
+    types, names = _names(filter_by_type) or list(_TYPES), _names(filter_by_worker)
+    for kind in types:
+        if kind not in _TYPES:
+            raise InvalidRequest("filter_by_type", f"there is no job type {kind!r}{hint(kind, _TYPES)}")
     with connected(config) as client:
-        jobs = list(_jobs(client, status, (JobType.Workflow, JobType.Dag, JobType.Task) if types is None else types))
+        jobs = list(_jobs(client, status, types))
     return [job for job in jobs if names is None or job.worker_name in names]
 
 
 def events(config: "Config") -> Iterator[JobEvent]:
-    """What happens to runs, DAG runs and tasks from now on, without end; each event once, also through an outage."""
-    told, workers = Told(), records.Workers(())
-    with connected(config) as client:
-        for event in reopened(lambda: client.watch_events(since=told.latest)):
-            if event is not None and told.is_new(event):
-                if workers.of_event(event) is None:
-                    workers = _living(client, workers)
-                yield records.event_of(event, workers)
-
-
-def _living(client: "ControlClient", known: records.Workers) -> records.Workers:
-    try:
-        return records.Workers(client.list_workers())
-    except NoControlService:
-        return known  # an outage that lasts is told by the stream of events
+    """What happens to runs, DAG runs and tasks from this call on, without end; each once, also through an outage."""
+    client = connected(config)
+    return map(records.event_of, told(lambda since: client.watch_events(since=since)))
 
 
 def _jobs(client: "ControlClient", status: int, types: Iterable[str]) -> Iterator[JobStats]:

@@ -1,16 +1,19 @@
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from lightflow.control.v1 import control_pb2 as pb
-from lightflow.core.errors import JobEventTypeUnsupported
+from lightflow.core.errors import JobEventTypeUnsupported, NoControlService
 from lightflow.queue.event import JobAbortedEvent, JobStartedEvent
 from lightflow.queue.models import BrokerStats
 from lightflow.runtime import records
-from lightflow.runtime.told import Told
+from lightflow.runtime.rpc.requests import timestamp
+from lightflow.runtime.told import OVERLAP, Told, told
 
-NOW = datetime(2030, 1, 1)
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+WITHOUT_ZONE = NOW.replace(tzinfo=None)
 FIELDS = (
     "name id type workflow_id queue start_time arguments acknowledged func_name hostname worker_name worker_pid "
     "routing_key"
@@ -63,7 +66,13 @@ def test_jobs_of_runs_and_dags_carry_the_worker_of_their_service() -> None:
     run.arguments.update({"days": 3, "ratio": 0.5, "list": [1]})
     run.started_at.FromDatetime(NOW)
     job = records.job_of_run(run, workers)
-    assert (job.id, job.type, job.name, job.workflow_id, job.start_time) == (RUN, "workflow", "simple", RUN, NOW)
+    assert (job.id, job.type, job.name, job.workflow_id, job.start_time) == (
+        RUN,
+        "workflow",
+        "simple",
+        RUN,
+        WITHOUT_ZONE,
+    )
     assert (job.worker_name, job.worker_pid, job.acknowledged) == ("worker@host", 1, True)
     assert job.arguments == {"days": 3, "ratio": 0.5, "list": [1]}
     assert isinstance(job.arguments["days"], int)
@@ -89,28 +98,35 @@ def event(id_: str, name: str = "task-lightflow-started", seconds: int = 0) -> p
 
 
 def test_events_are_objects_of_a_class_for_each_kind() -> None:
-    nobody = records.Workers(())
-    started = records.event_of(event("a"), nobody)
-    aborted = records.event_of(event("b", "task-lightflow-aborted"), nobody)
+    started = records.event_of(event("a"))
+    aborted = records.event_of(event("b", "task-lightflow-aborted"))
     assert (type(started), type(aborted)) == (JobStartedEvent, JobAbortedEvent)
     assert started.to_dict() == {
         "uuid": "a", "type": "task", "event": "task-lightflow-started", "queue": "task", "hostname": "w@host",
-        "pid": 7, "name": "first", "workflow_id": RUN, "event_time": NOW, "duration": None,
+        "pid": 7, "name": "first", "workflow_id": RUN, "event_time": WITHOUT_ZONE, "duration": None,
     }  # fmt: skip
     with pytest.raises(JobEventTypeUnsupported, match="task-lightflow-odd"):
-        records.event_of(event("c", "task-lightflow-odd"), nobody)
+        records.event_of(event("c", "task-lightflow-odd"))
 
 
-def test_events_name_the_process_that_they_happened_in() -> None:
-    workers = records.Workers(WHOLE)
-    run = pb.Event(event="task-lightflow-started", type="workflow", name="simple", run_id=RUN, queue="workflow")
-    dag = pb.Event(event="task-lightflow-started", type="dag", name="main:1", run_id=RUN)
-    task = pb.Event(event="task-lightflow-started", type="task", name="a", run_id=RUN, worker="worker@host")
-    told = [records.event_of(each, workers) for each in (run, dag, task)]
-    assert [(each.hostname, each.pid) for each in told] == [("worker@host", pid) for pid in (1, 2, 3)]
+def test_a_stream_of_events_that_is_cut_goes_on_where_it_was_and_tells_each_once() -> None:
+    asked: list[datetime | None] = []
+    ids = iter([["a"], ["b", "a"]])
+
+    def opened(since: datetime | None) -> Iterator[pb.WatchEventsResponse]:
+        asked.append(since)
+        yield pb.WatchEventsResponse(since=timestamp(since or NOW))
+        yield from (pb.WatchEventsResponse(event=event(id_)) for id_ in next(ids))
+        if len(asked) == 1:
+            raise NoControlService
+
+    happens = told(opened)
+    assert asked == [None]
+    assert [each.id for each in happens] == ["a", "b"]
+    assert asked == [None, NOW]
 
 
-def test_an_event_is_told_once_and_a_stream_goes_on_after_the_last() -> None:
-    told = Told()
-    assert [told.is_new(event(id_)) for id_ in "aba"] == [True, True, False]
-    assert told.latest == NOW.replace(tzinfo=UTC)
+def test_a_stream_that_goes_on_begins_a_little_before_the_last_event_and_never_before_its_beginning() -> None:
+    known = Told(NOW - timedelta(seconds=60))
+    known.new(pb.WatchEventsResponse(event=event("a")))
+    assert known.since == NOW - OVERLAP

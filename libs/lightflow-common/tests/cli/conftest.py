@@ -164,6 +164,7 @@ class Control(control_pb2_grpc.ControlServiceServicer):
 
     def WatchEvents(self, request: pb.WatchEventsRequest, context: Any) -> Iterator[pb.WatchEventsResponse]:
         self._take(request)
+        yield pb.WatchEventsResponse(since=request.since)
         for event in self.events:
             yield pb.WatchEventsResponse(event=event)
 

@@ -16,8 +16,8 @@ from lightflow.cli.render.progress import Progress
 from lightflow.cli.render.runs import MOST_TASKS, error_text, run_details, summary, user_line
 from lightflow.cli.render.times import span
 from lightflow.cli.render.workflows import graph
-from lightflow.cli.sources import as_given
 from lightflow.control.v1 import control_pb2 as pb
+from lightflow.runtime.sources import as_given
 
 NOW = datetime(2024, 5, 31, 12, 0, 10, tzinfo=UTC)
 

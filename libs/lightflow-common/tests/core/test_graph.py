@@ -28,11 +28,6 @@ def test_tasks_alone_are_all_roots() -> None:
     assert DagSpec("alone", tasks=(TaskSpec("a"), TaskSpec("b"))).roots == (0, 1)
 
 
-def test_a_task_is_found_by_its_name() -> None:
-    assert DIAMOND.index_of("a") == 1
-    assert DIAMOND.index_of("nobody") is None
-
-
 def test_no_limit_selects_every_successor() -> None:
     assert DIAMOND.select(1, None) is None
 

@@ -1,5 +1,6 @@
 """Running workflows in this process: what a test of a workflow relies on."""
 
+import pickle
 import sys
 import threading
 import time
@@ -18,6 +19,7 @@ from lightflow.core.errors import (
     TaskTimeout,
     TaskUnknown,
     WorkflowArgumentError,
+    WorkflowDefinitionError,
     WorkflowImportError,
     WorkflowUnknown,
 )
@@ -66,6 +68,23 @@ def test_start_arguments_are_converted_and_lie_in_the_store() -> None:
     assert [result.store.get(key) for key in ("days", "place", "more.nested")] == [3, "here", [1]]
     with pytest.raises(WorkflowArgumentError, match="days"):
         run(workflow)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"), [({"a": 1, "a.b": 2}, "exclude each other"), ({"$a": 1}, r"'\$a'"), ({"": 1}, "empty")]
+)
+def test_arguments_that_the_store_cannot_hold_are_refused(arguments: dict[str, int], told: str) -> None:
+    with pytest.raises(WorkflowArgumentError, match=told):
+        run(dag(lambda *_: None), **arguments)
+
+
+def test_a_dag_that_is_none_is_a_definition_error() -> None:
+    unchecked, first, second = Dag("unchecked"), PythonTask("first"), PythonTask("second")
+    unchecked.define({first: second, second: first}, validate=False)
+    for wrong, told in ((Dag("undefined"), "has no schema"), (unchecked, "second -> first -> second")):
+        with pytest.raises(WorkflowDefinitionError, match=told) as raised:
+            run(wrong)
+        assert raised.value.graph_name == wrong.name
 
 
 def test_a_workflow_with_arguments_of_its_own_starts_with_them() -> None:
@@ -282,6 +301,8 @@ def test_a_timeout_ends_a_loop_in_another_thread() -> None:
     result = run(Dag("main", schema=dict.fromkeys(tasks)))
     assert result.states == {"other": "succeeded", "loop": "failed"}
     assert isinstance(result.exception, TaskTimeout)
+    copy = pickle.loads(pickle.dumps(result.exception))
+    assert (type(copy), copy.task, copy.seconds) == (TaskTimeout, "loop", 0.1)
 
 
 @pytest.mark.parametrize("caller", ["join", "other"])

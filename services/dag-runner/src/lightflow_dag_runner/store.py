@@ -1,5 +1,6 @@
 """DAG runs and their tasks in MongoDB: each method is one atomic step, safe to repeat."""
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -38,9 +39,10 @@ class DagRun:
 class Store:
     """What a dag-runner reads and writes."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, worker: str) -> None:
         self._dag_runs = db["dag_runs"]
         self._task_runs = db["task_runs"]
+        self._begun_by = {"worker": {"$literal": worker}, "pid": os.getpid()}
 
     async def load(self, dag_run: str) -> DagRun | None:
         """A DAG run and its fresh tasks, in one command; None when there is none of this id.
@@ -83,7 +85,7 @@ class Store:
         assert decision.become is not None, "a decision without a move has nothing to save"
         change: Document = {"state": decision.become.value, "changed_at": NOW}
         if decision.become is State.RUNNING:
-            change["started_at"] = NOW
+            change |= {"started_at": NOW, **self._begun_by}
         if decision.reason is not None:
             change["reason"] = decision.reason.value
         if dag_run.errors:

@@ -20,14 +20,14 @@ async def serve(config: Config, stop: asyncio.Event) -> None:
     """Serve until `stop` is set."""
     settings = Settings.from_config(config)
     async with connected(config, settings.engine, settings.name) as with_:
-        runner = DagRunner(Store(with_.db), with_.specs, Knowledge(), with_.hints, with_.notifier)
+        runner = DagRunner(Store(with_.db, settings.name), with_.specs, Knowledge(), with_.hints, with_.notifier)
         member = Member(Service.DAG_RUNNER, settings.name, settings.queues, broker_url(config))
         service = LookingService(
             with_,
             settings.engine,
             member,
             runner.look,
-            DagSweep(with_.hints, with_.queues),
+            DagSweep(with_.hints, with_.queues, settings.queues),
             lambda look_at: jobs.consumer(config, settings, look_at),
         )
         async with service.member():

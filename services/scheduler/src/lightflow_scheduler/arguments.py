@@ -4,7 +4,6 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from itertools import combinations
 from typing import Any
 
 from bson.binary import Binary
@@ -13,7 +12,7 @@ from lightflow.control.v1 import control_pb2 as pb
 from lightflow.core.arguments import Encoded, convert
 from lightflow.core.errors import InvalidRequest, WorkflowArgumentError
 from lightflow.core.graph import OptionSpec
-from lightflow.runtime.datastore.layout import parts_of
+from lightflow.runtime.datastore.layout import check_arguments
 from lightflow.runtime.datastore.tree import PICKLE_SUBTYPE, to_tree
 from lightflow_scheduler.values import tree_of
 
@@ -28,7 +27,6 @@ def given(arguments: Iterable[pb.Argument]) -> dict[str, Any]:
     for argument in arguments:
         if argument.name in found:
             raise InvalidRequest("arguments", f"{argument.name!r} is given twice")
-        parts_of(argument.name)
         kind = argument.WhichOneof("value")
         if kind is None:
             raise InvalidRequest("arguments", f"{argument.name!r} has no value")
@@ -43,13 +41,8 @@ def stored(options: Iterable[OptionSpec], arguments: Mapping[str, Any]) -> dict[
         if option.type in _PLAIN and _is_pickle(arguments.get(option.name)):
             raise WorkflowArgumentError(f"option {option.name!r} takes {option.type}, not a Python object")
     values = convert(options, arguments)
-    trees = {name: to_tree(value.data) if isinstance(value, Encoded) else value for name, value in values.items()}
-    for one, other in combinations(sorted(trees), 2):
-        if other.startswith(f"{one}."):
-            raise WorkflowArgumentError(
-                f"{one!r} and {other!r} exclude each other: the dot puts the second into the first"
-            )
-    return trees
+    check_arguments(values)
+    return {name: to_tree(value.data) if isinstance(value, Encoded) else value for name, value in values.items()}
 
 
 def shown(trees: Mapping[str, Any]) -> dict[str, Any]:

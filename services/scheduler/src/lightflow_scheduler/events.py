@@ -51,11 +51,10 @@ def of_task(task: Document, workflow: str) -> Iterator[pb.Event]:
         "workflow": workflow,
     }
     for number, attempt in enumerate(attempts, 1):
-        who = {**about, "worker": attempt.get("worker") or "", "pid": attempt.get("pid") or 0, "attempt": number}
-        span = {"started_at": attempt["started_at"], "state": State.RUNNING}
+        span = {**attempt, "state": State.RUNNING}
         if number == len(attempts):
             span |= {"state": task["state"], "finished_at": task.get("finished_at")}
-        yield from _of_span(span, who, f"{task['_id']}#{number}")
+        yield from _of_span(span, {**about, "attempt": number}, f"{task['_id']}#{number}")
 
 
 def newest(times: Iterable[datetime | None], otherwise: datetime) -> datetime:
@@ -67,6 +66,7 @@ def _of_span(span: Document, about: Mapping[str, Any], id_: str) -> Iterator[pb.
     start, end = span.get("started_at"), span.get("finished_at")
     if start is None:
         return
+    about = {**about, "worker": span.get("worker") or "", "pid": span.get("pid") or 0}
     told = JobEventName.Started
     yield pb.Event(id=f"{id_}:started", event=told, state=State.RUNNING, time=timestamp(start), **about)
     ending = _ENDS.get(span["state"])

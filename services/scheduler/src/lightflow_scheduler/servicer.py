@@ -123,8 +123,8 @@ class ControlServicer(control_pb2_grpc.ControlServiceServicer):
     # Watching
 
     async def WatchEvents(self, request: pb.WatchEventsRequest, _: Context) -> AsyncIterator[pb.WatchEventsResponse]:
-        async for event in self._watching.events(request):
-            yield pb.WatchEventsResponse(event=event)
+        async for response in self._watching.events(request):
+            yield response
 
     async def StreamLogs(self, request: pb.StreamLogsRequest, _: Context) -> AsyncIterator[pb.StreamLogsResponse]:
         async for response in self._watching.logs(request):

@@ -1,5 +1,6 @@
 """Runs in MongoDB: each method is one atomic step, safe to repeat."""
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -46,9 +47,10 @@ class Run:
 class Store:
     """What a scheduler reads and writes."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, worker: str) -> None:
         self._runs = db["runs"]
         self._dag_runs = db["dag_runs"]
+        self._begun_by = {"worker": worker, "pid": os.getpid()}
 
     async def load(self, run_id: str) -> Run | None:
         """A run and its changed DAG runs, in one command; None when there is none of this id.
@@ -94,6 +96,7 @@ class Store:
         stamps = {"changed_at": True}
         if target is State.RUNNING and run.state is State.PENDING:
             stamps["started_at"] = True
+            change |= self._begun_by
         if target in FINAL:
             stamps["finished_at"] = True
             change |= {"cleanup": not run.document["keep_data"], "dirty": ids.new_id()}

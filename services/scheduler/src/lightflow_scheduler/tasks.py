@@ -80,8 +80,8 @@ class Tasks:
         if task.get("output") is not None:
             return await self._with.payloads.load(task["output"])
         state = State(task["state"])
-        ended = state in (State.SUCCEEDED, State.STOPPED)
-        reason = "it is no longer kept" if ended else f"it is {state}" + ("" if state in FINAL else "; wait for it")
+        had = state is State.SUCCEEDED or (state is State.STOPPED and task.get("started_at"))
+        reason = "it is no longer kept" if had else f"it is {state}" + ("" if state in FINAL else "; wait for it")
         raise ResultMissing(request.task, reason)
 
     async def served(self) -> Served:
@@ -97,7 +97,8 @@ class Tasks:
             raise TaskUnknown(text, run_id, tuple(dict.fromkeys(task["task"] for task in known)))
 
     async def _named(self, run_id: str, text: str) -> Document:
-        query, fields = {"run": run_id, **named(text)}, {"output": 1, "state": 1, "dag": 1, "task": 1}
+        query = {"run": run_id, **named(text)}
+        fields = dict.fromkeys(["output", "state", "dag", "task", "started_at"], 1)
         found = await self._db["task_runs"].find(query, fields).limit(6).to_list()
         if not found:
             await self.check_name(run_id, text)

@@ -9,6 +9,7 @@ from typing import Final
 from lightflow.control.v1 import control_pb2 as pb
 from lightflow.core.states import FINAL, State
 from lightflow.runtime.logs import LogPosition, read_logs
+from lightflow.runtime.rpc.requests import timestamp
 from lightflow_scheduler import checks, events, messages
 from lightflow_scheduler.collaborators import Collaborators
 from lightflow_scheduler.runs import HIDDEN, Runs
@@ -65,20 +66,21 @@ class Watching:
                     if not final:
                         await asyncio.sleep(max(THROTTLE, SHARE * (monotonic() - began)))
 
-    async def events(self, request: pb.WatchEventsRequest) -> AsyncIterator[pb.Event]:
-        """Every event since the given time, or from now on, once; those of a single run until it is final."""
+    async def events(self, request: pb.WatchEventsRequest) -> AsyncIterator[pb.WatchEventsResponse]:
+        """From when on, then every event since, once; those of a single run until it is final."""
         run_id = (await self._runs.find(request.run_id, {"_id": 1}))["_id"] if request.run_id else ""
         since = messages.moment(request.since) if request.HasField("since") else await self._now()
         cursor, sent = since, Sent()
         concerned = {"run": run_id} if run_id else {}
         async with self._with.notifier.subscribe("run") as looks:
+            yield pb.WatchEventsResponse(since=timestamp(since))
             final = False
             while not final:
                 now = await self._now()
                 final = bool(run_id) and (await self._runs.find(run_id, {"state": 1}))["state"] in FINAL
                 begin = max(since, cursor - OVERLAP)
                 for event in sent.fresh(await self._events(run_id, begin), begin):
-                    yield event
+                    yield pb.WatchEventsResponse(event=event)
                 cursor = now
                 if not final:
                     await asyncio.sleep(THROTTLE)

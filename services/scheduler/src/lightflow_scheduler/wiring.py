@@ -24,7 +24,9 @@ async def serve(config: Config, stop: asyncio.Event) -> None:
     """Serve until `stop` is set."""
     settings = Settings.from_config(config)
     async with connected(config, settings.engine, settings.name, servicer.indexes()) as with_:
-        scheduler = Scheduler(Store(with_.db), with_.specs, with_.data, with_.payloads, with_.hints, with_.notifier)
+        scheduler = Scheduler(
+            Store(with_.db, settings.name), with_.specs, with_.data, with_.payloads, with_.hints, with_.notifier
+        )
         member = Member(Service.SCHEDULER, settings.name, settings.queues, broker_url(config))
         service = LookingService(
             with_,

@@ -3,7 +3,7 @@
 import os
 import select
 import signal
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 
 from lightflow_task_worker import proc
 
@@ -16,40 +16,26 @@ def marker(identity: str, incarnation: str) -> str:
     return f"{identity}/{incarnation}"
 
 
-def end_leftovers(identity: str, incarnation: str) -> list[int]:
-    """Kill what other incarnations of this worker left; their process ids, once all of them are gone."""
-    return _end(lambda _, mark: _is_leftover(mark, identity, incarnation))
-
-
 def end_orphans(mark: str, guardians: Collection[int]) -> list[int]:
     """Kill what has this marker and none of these guardians above it; the process ids, once all of them are gone."""
     living = set(guardians)
-    return _end(lambda pid, found: found == mark and living.isdisjoint(proc.lineage(pid)))
-
-
-def _is_leftover(mark: str, identity: str, incarnation: str) -> bool:
-    owner, _, other = mark.rpartition("/")
-    return owner == identity and other != incarnation
-
-
-def _end(chosen: Callable[[int, str], bool]) -> list[int]:
     ended: list[int] = []
     # What is being killed may have forked in the meantime: look again until there is nothing.
-    while found := [pid for pid, mark in _marked() if pid != os.getpid() and chosen(pid, mark) and _end_one(pid)]:
+    while found := [pid for pid in _marked(mark) if living.isdisjoint(proc.lineage(pid)) and _end_one(pid)]:
         ended += found
     return ended
 
 
-def _marked() -> Iterator[tuple[int, str]]:
-    prefix = f"{MARKER}=".encode()
+def _marked(mark: str) -> Iterator[int]:
+    wanted = f"{MARKER}={mark}".encode()
     for entry in proc.PROC.glob("[0-9]*/environ"):
         try:
             variables = entry.read_bytes().split(b"\0")
         except OSError:
             continue  # ended meanwhile, or another user's
-        for variable in variables:
-            if variable.startswith(prefix):
-                yield int(entry.parent.name), variable[len(prefix) :].decode(errors="replace")
+        pid = int(entry.parent.name)
+        if wanted in variables and pid != os.getpid():
+            yield pid
 
 
 def _end_one(pid: int) -> bool:

@@ -1,5 +1,6 @@
 """Attempts in MongoDB, as a worker sees them: claim, facts, commit, hand back. Each step is safe to repeat."""
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -63,7 +64,7 @@ class Store:
         attempt: Document = {
             "worker": self._member.name,
             "incarnation": self._member.incarnation,
-            "pid": 0,
+            "pid": os.getpid(),
             "started_at": NOW,
             "outcome": None,
         }

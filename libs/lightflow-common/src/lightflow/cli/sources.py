@@ -2,7 +2,6 @@
 
 import difflib
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,17 +24,6 @@ class File:
     @property
     def name(self) -> str:
         return self.path.stem
-
-
-_UNPACKED = re.compile(r"[^\s'\"]*[/\\][0-9a-f]{64}[/\\]")
-
-
-def as_given(text: str, folder: Path | None = None) -> str:
-    """A message in which uploaded files are called as their owner calls them, not by where a worker unpacked them.
-
-    Their paths begin with the folder they were taken from, where it is known.
-    """
-    return _UNPACKED.sub(lambda _: f"{folder}{os.sep}" if folder else "", text)
 
 
 def find_source(text: str) -> Named | File:

@@ -10,7 +10,7 @@ import click
 
 from lightflow.cli.errors import WrongInput
 from lightflow.cli.parsing import parse_arguments
-from lightflow.cli.sources import File, Named, as_given, find_source
+from lightflow.cli.sources import File, Named, find_source
 
 if TYPE_CHECKING:
     from lightflow.control.v1 import control_pb2 as pb
@@ -68,13 +68,13 @@ def handed_over(client: "ControlClient", source: Named | File, libraries: list[P
 @contextmanager
 def said(source: Named | File) -> Iterator[None]:
     """Errors in terms of what was typed: an unknown name that is a file here, an uploaded file by its own path."""
-    from lightflow.core.errors import LightflowException, WorkflowUnknown
+    from lightflow.core.errors import WorkflowUnknown
+    from lightflow.runtime.sources import said_of
 
     try:
-        yield
-    except LightflowException as error:
-        if isinstance(source, File):
-            error.message = as_given(error.message, source.path.parent)
-        elif isinstance(error, WorkflowUnknown) and Path(f"{source.name}.py").is_file():
+        with said_of(source.path if isinstance(source, File) else None):
+            yield
+    except WorkflowUnknown as error:
+        if isinstance(source, Named) and Path(f"{source.name}.py").is_file():
             raise WrongInput(f"{error}\nA file of that name is here: write {source.name}.py") from None
         raise

@@ -92,14 +92,6 @@ class DagSpec:
         """The tasks without predecessors."""
         return tuple(index for index, parents in enumerate(self.predecessors) if not parents)
 
-    @cached_property
-    def _indexes(self) -> dict[str, int]:
-        return {task.name: index for index, task in enumerate(self.tasks)}
-
-    def index_of(self, name: str) -> int | None:
-        """The index of the task of that name, None when there is none."""
-        return self._indexes.get(name)
-
     def select(self, index: int, limit: Iterable[str] | None) -> tuple[int, ...] | None:
         """The successors of a task that a limit selects, as indexes; names that are no successors are ignored."""
         if limit is None:

@@ -132,5 +132,8 @@ def _error_type(name: str, limit: float) -> type[TaskTimeout]:
         def __init__(self) -> None:
             super().__init__(task=name, seconds=limit)
 
+        def __reduce__(self) -> tuple[Any, ...]:
+            return TaskTimeout(self.task, self.seconds).__reduce__()
+
     Timeout.__name__ = Timeout.__qualname__ = TaskTimeout.__name__
     return Timeout

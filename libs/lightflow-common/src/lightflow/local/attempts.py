@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lightflow.core.errors import AttemptSuperseded, LightflowException
-from lightflow.core.exception import with_fields
+from lightflow.core.errors import AttemptSuperseded, OutputUnpicklable
 from lightflow.core.inputs import contributions
 from lightflow.core.outcomes import Ending, Outcome
 from lightflow.local.alarm import Alarm
@@ -26,18 +25,6 @@ if TYPE_CHECKING:
     from lightflow.local.engine import Engine
 
 WORKER = f"local@{platform.node()}"
-
-
-@with_fields
-class OutputUnpicklable(LightflowException):
-    """The output of a task cannot be sent to its successors."""
-
-    task: str = ""
-    reason: str = ""
-    template = (
-        "The data of task {self.task!r} cannot be sent to its successors: {self.reason}; "
-        "hand on what can be pickled, such as the path or the numbers that the object stands for"
-    )
 
 
 @dataclass(frozen=True)

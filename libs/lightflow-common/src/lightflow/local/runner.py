@@ -20,6 +20,7 @@ from lightflow.models.spec import spec_of
 from lightflow.models.workflow import Workflow
 from lightflow.models.workflow_file import find_file
 from lightflow.runtime.datastore.encoding import encode
+from lightflow.runtime.datastore.layout import check_arguments
 
 
 def run(
@@ -41,8 +42,10 @@ def run(
     with modules.installed():
         loaded = _loaded(workflow, file)
         values = loaded.parameters.consolidate({**loaded.provided_arguments, **arguments})
+        check_arguments(values)
+        spec = spec_of(loaded, encode=encode)
         tasks = {dag.name: dag.parts()[0] for dag in loaded.dags}
-        engine = Engine(spec_of(loaded, encode=encode), tasks, loaded.queue, sleep)
+        engine = Engine(spec, tasks, loaded.queue, sleep)
         engine.run(dict(sorted(values.items())))
     result = Result(engine, modules)
     if result.exception is not None and (raise_errors or isinstance(result.exception, KeyboardInterrupt)):

@@ -3,6 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
+from lightflow.core.errors import (
+    DirectedAcyclicGraphInvalid,
+    DirectedAcyclicGraphUndefined,
+    WorkflowDefinitionError,
+)
 from lightflow.core.graph import DagSpec, TaskSpec, WorkflowSpec
 from lightflow.models.base_task import BaseTask, options_of
 from lightflow.models.dag import Dag, check
@@ -12,18 +17,21 @@ from lightflow.models.workflow import Workflow
 def spec_of(workflow: Workflow, *, encode: Callable[[Any], bytes]) -> WorkflowSpec:
     """The workflow as data; `encode` makes bytes of the defaults of options.
 
-    Raises DirectedAcyclicGraphInvalid and DirectedAcyclicGraphUndefined, also for DAGs that were defined unchecked.
+    Raises WorkflowDefinitionError for a DAG that is none, and WorkflowArgumentError for a default that cannot be.
     """
-    return WorkflowSpec(
-        name=workflow.name,
-        docstring=workflow.docstring,
-        parameters=tuple(option.spec(encode) for option in workflow.parameters),
-        dags=tuple(dag_spec_of(dag) for dag in workflow.dags),
-    )
+    try:
+        dags = tuple(dag_spec_of(dag) for dag in workflow.dags)
+    except (DirectedAcyclicGraphInvalid, DirectedAcyclicGraphUndefined) as error:
+        raise WorkflowDefinitionError(workflow.name, error.graph_name, error.message) from error
+    parameters = tuple(option.spec(encode) for option in workflow.parameters)
+    return WorkflowSpec(workflow.name, workflow.docstring, parameters, dags)
 
 
 def dag_spec_of(dag: Dag) -> DagSpec:
-    """A DAG as data; the indexes are those of `dag.parts()`."""
+    """A DAG as data; the indexes are those of `dag.parts()`.
+
+    Raises DirectedAcyclicGraphInvalid and DirectedAcyclicGraphUndefined, also for one that was defined unchecked.
+    """
     tasks, edges = dag.parts()
     check(dag.name, tasks, edges)
     return DagSpec(dag.name, bool(dag.autostart), dag.queue, tuple(map(task_spec_of, tasks)), tuple(edges))

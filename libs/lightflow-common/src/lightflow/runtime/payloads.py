@@ -59,10 +59,6 @@ class Payloads:
         await _off_loop(self.signer.verify, data, _context(scope), field.get("signature"))
         return data
 
-    async def load_many(self, fields: Iterable[Mapping[str, Any]]) -> list[bytes]:
-        """The bytes of several payload fields, in their order."""
-        return list(await asyncio.gather(*(self.load(field) for field in fields)))
-
     async def remove(self, what: str | Mapping[str, Any]) -> None:
         """Remove the blobs of a scope, or the one of a payload field. Doing it twice is doing it once."""
         if isinstance(what, str):

@@ -17,16 +17,15 @@ _MAIN_SERVICE = ("task-worker", "dag-runner", "scheduler")
 _SERVICE_OF = {JobType.Workflow: "scheduler", JobType.Dag: "dag-runner"}
 
 
-def event_of(event: "pb.Event", workers: "Workers") -> JobEvent:
-    """An event of the contract; one that does not say where it happened is placed by these workers."""
-    has = workers.of_event(event)
+def event_of(event: "pb.Event") -> JobEvent:
+    """An event of the contract."""
     return job_event(
         event.event,
         uuid=event.id,
         type=event.type,
         queue=event.queue,
-        hostname=event.worker or (has.name if has is not None else ""),
-        pid=event.pid or (has.pid if has is not None else 0),
+        hostname=event.worker,
+        pid=event.pid,
         name=event.name,
         workflow_id=event.run_id,
         event_time=event.time.ToDatetime(),
@@ -59,12 +58,6 @@ class Workers:
     def named(self, name: str) -> "pb.Worker | None":
         """The task worker of that name."""
         return next((each for each in self._processes if each.service == "task-worker" and each.name == name), None)
-
-    def of_event(self, event: "pb.Event") -> "pb.Worker | None":
-        """The process that an event of a run, DAG run or task happened in, as far as it still lives."""
-        if event.type == JobType.Task:
-            return self.named(event.worker)
-        return self.serving(event.type, event.queue or event.type)
 
 
 def job_of_run(run: "pb.Run", workers: Workers) -> JobStats:

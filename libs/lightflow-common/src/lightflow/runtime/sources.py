@@ -6,12 +6,41 @@ bytes depend on the files alone.
 
 import ast
 import io
+import os
+import re
 import zipfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+
+from lightflow.core.errors import LightflowException, WorkflowImportError
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _MODE = 0o644 << 16
+
+
+_UNPACKED = re.compile(r"[^\s'\"]*[/\\][0-9a-f]{64}[/\\]")
+
+
+def as_given(text: str, folder: Path | None = None) -> str:
+    """A message in which uploaded files are called as their owner calls them, not by where a worker unpacked them.
+
+    Their paths begin with the folder they were taken from, where it is known.
+    """
+    return _UNPACKED.sub(lambda _: f"{folder}{os.sep}" if folder else "", text)
+
+
+@contextmanager
+def said_of(file: Path | None) -> Iterator[None]:
+    """Errors of a file that was uploaded say its own path; without a file they are left as they are."""
+    try:
+        yield
+    except LightflowException as error:
+        if file is not None:
+            error.message = as_given(error.message, file.parent)
+        if file is not None and isinstance(error, WorkflowImportError):
+            error.file = as_given(error.file, file.parent)
+        raise
 
 
 def gather(file: Path, libraries: Iterable[Path] = ()) -> bytes:

@@ -13,7 +13,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from lightflow.core.errors import TaskTimeout
+from lightflow.core.errors import OutputUnpicklable, TaskTimeout
 from lightflow.core.outcomes import Ending, Outcome
 from lightflow.models.attempt import error_info, run_attempt
 from lightflow.models.base_task import BaseTask
@@ -25,7 +25,7 @@ from lightflow.runtime.pickling import dumps
 from lightflow_task_worker.child import pickles, restore, shards, sources
 from lightflow_task_worker.child.alarm import Alarm
 from lightflow_task_worker.child.calls import Line, Signal, Store
-from lightflow_task_worker.child.culprits import OutputUnpicklable, culprit_in_data
+from lightflow_task_worker.child.culprits import culprit_in_data
 from lightflow_task_worker.frames import BlockingPipe, Header, PipeClosedError
 
 

@@ -6,21 +6,8 @@ from typing import Any
 
 from cloudpickle import cloudpickle as internals
 
-from lightflow.core.exception import LightflowException, with_fields
 from lightflow.models.task_data import TaskData
 from lightflow.runtime.pickling import dumps
-
-
-@with_fields
-class OutputUnpicklable(LightflowException):
-    """The output of a task cannot be sent to its successors."""
-
-    task: str = ""
-    reason: str = ""
-    template = (
-        "The data of task {self.task!r} cannot be sent to its successors: {self.reason}; "
-        "hand on what can be pickled, such as the path or the numbers that the object stands for"
-    )
 
 
 def culprit_in_data(data: TaskData, error: BaseException) -> str:

@@ -37,17 +37,17 @@ def command(session: Session, run: str | None, since: str | None) -> None:
 
 
 def events(client: "ControlClient", run_id: str, after: datetime | None) -> "Iterator[pb.Event]":
-    """Each event once, until Ctrl-C; a stream that was cut begins again with the last event that was told."""
+    """Each event once, until Ctrl-C; a stream that was cut goes on where it was."""
     from lightflow.cli.streams import Streams
     from lightflow.runtime.told import Told
 
     told = Told(after)
-    with Streams(events=lambda: client.watch_events(run_id, since=told.latest)) as streams:
+    with Streams(events=lambda: client.watch_events(run_id, since=told.since)) as streams:
         for happened in streams.read():
             if happened.kind == "interrupted":
                 return
-            if happened.kind == "message" and told.is_new(happened.value):
-                yield happened.value
+            if happened.kind == "message" and (event := told.new(happened.value)) is not None:
+                yield event
 
 
 def ends(event: "pb.Event") -> bool:

@@ -10,7 +10,7 @@ import click
 from lightflow.cli.render.columns import clean, columns, state
 from lightflow.cli.render.documents import run_document
 from lightflow.cli.render.times import local, seconds_of, since, span, time_of
-from lightflow.cli.sources import as_given
+from lightflow.runtime.sources import as_given
 
 if TYPE_CHECKING:
     from lightflow.control.v1 import control_pb2 as pb

@@ -53,6 +53,7 @@ from lightflow.core.errors.services import (
 from lightflow.core.errors.tasks import (
     AbortWorkflow,
     NoRetry,
+    OutputUnpicklable,
     StopTask,
     TaskReturnActionInvalid,
     TaskTimeout,
@@ -105,6 +106,7 @@ __all__ = [
     "NoControlService",
     "NoRetry",
     "NoWorkerAvailable",
+    "OutputUnpicklable",
     "PayloadForged",
     "PythonMismatch",
     "RequestActionUnknown",

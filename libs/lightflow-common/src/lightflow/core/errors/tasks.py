@@ -31,6 +31,18 @@ class TaskTimeout(LightflowException):
 
 
 @with_fields
+class OutputUnpicklable(LightflowException):
+    """The output of a task cannot be sent to its successors."""
+
+    task: str = ""
+    reason: str = ""
+    template = (
+        "The data of task {self.task!r} cannot be sent to its successors: {self.reason}; "
+        "hand on what can be pickled, such as the path or the numbers that the object stands for"
+    )
+
+
+@with_fields
 class TaskReturnActionInvalid(LightflowException):
     """A task returned something else than None or an Action."""
 

@@ -10,15 +10,17 @@ class WorkflowArgumentError(LightflowException):
     template = "The arguments do not fit the workflow's parameters."
 
 
-@with_fields
 class WorkflowImportError(LightflowException):
-    """A workflow file cannot be executed; `file`, `line` and `text` are the place in the user's code, if any."""
+    """A workflow cannot be loaded; `file`, `line` and `text` are the place in the user's code, if any."""
 
-    message: str = ""
-    file: str = ""
-    line: int = 0
-    text: str = ""
     template = "The workflow cannot be imported."
+    file = ""
+    line = 0
+    text = ""
+
+    def __init__(self, message: str = "", file: str = "", line: int = 0, text: str = "") -> None:
+        super().__init__(message)
+        self.file, self.line, self.text = file, line, text
 
 
 @with_fields
@@ -79,7 +81,7 @@ class DagNameUnknown(LightflowException):
 
 
 @with_fields
-class WorkflowUnknown(LightflowException):
+class WorkflowUnknown(WorkflowImportError):
     """No deployed workflow and no file of that name; `folders` are the places that were searched."""
 
     name: str
@@ -97,7 +99,7 @@ class WorkflowUnknown(LightflowException):
 
 
 @with_fields
-class WorkflowUnpicklable(LightflowException):
+class WorkflowUnpicklable(WorkflowImportError):
     """A task holds something that cannot be sent to another process."""
 
     task: str
@@ -109,7 +111,7 @@ class WorkflowUnpicklable(LightflowException):
 
 
 @with_fields
-class LoadTimeout(LightflowException):
+class LoadTimeout(WorkflowImportError):
     """Executing a workflow file took too long; `seconds` is the limit."""
 
     name: str

@@ -10,7 +10,7 @@ from typing import Any
 
 from bson.timestamp import Timestamp
 
-from lightflow.core.errors import DataStoreKeyInvalid, DataStoreNotAList
+from lightflow.core.errors import DataStoreKeyInvalid, DataStoreNotAList, WorkflowArgumentError
 
 Record = dict[str, Any]
 Parts = tuple[str, ...]
@@ -37,6 +37,23 @@ class Trace:
     kind: str
     at: Timestamp
     found: tuple[str, ...] = ()
+
+
+def check_arguments(names: Iterable[str]) -> None:
+    """Raise WorkflowArgumentError for start arguments that are no keys of a store, or that exclude each other."""
+    known: set[Parts] = set()
+    for name in names:
+        try:
+            known.add(parts_of(name))
+        except DataStoreKeyInvalid as error:
+            raise WorkflowArgumentError(f"the name of an argument is where it lies in the store: {error}") from error
+    for parts in known:
+        for length in range(1, len(parts)):
+            if parts[:length] in known:
+                one, other = ".".join(parts[:length]), ".".join(parts)
+                raise WorkflowArgumentError(
+                    f"{one!r} and {other!r} exclude each other: the dot puts the second into the first"
+                )
 
 
 def parts_of(key: Any) -> Parts:

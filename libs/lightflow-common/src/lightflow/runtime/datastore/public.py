@@ -12,7 +12,7 @@ from pymongo.errors import AutoReconnect
 
 from lightflow.core.errors import DataStoreNotConnected
 from lightflow.core.ids import new_id, new_run_id
-from lightflow.core.settings import masked
+from lightflow.core.secrecy import masked
 from lightflow.models.datastore import DataStoreDocument, DataStoreDocumentSection
 from lightflow.runtime.datastore.encoding import decode, encode
 from lightflow.runtime.datastore.mongo import RunStore

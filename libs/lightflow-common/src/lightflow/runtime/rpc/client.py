@@ -197,11 +197,10 @@ class ControlClient:
 
     # Watching
 
-    def watch_events(self, run_id: str = "", *, since: datetime | None = None) -> "Iterator[pb.Event]":
-        """Events of a run or of all; from now on where `since` is not given. Ends only with the service."""
+    def watch_events(self, run_id: str = "", *, since: datetime | None = None) -> "Iterator[pb.WatchEventsResponse]":
+        """From when on (now, where `since` is not given), then the events of a run until it is final, or of all."""
         request = self._pb.WatchEventsRequest(run_id=run_id, since=self._build.timestamp(since))
-        for response in self._stream(self._stub.WatchEvents, request):
-            yield response.event
+        return self._stream(self._stub.WatchEvents, request)
 
     def stream_logs(self, run_id: str, *, task: str = "", follow: bool = False) -> "Iterator[pb.StreamLogsResponse]":
         """What tasks wrote; with `follow` until the run is final."""

@@ -37,6 +37,7 @@ STATUS: Final[dict[type[LightflowException], grpc.StatusCode]] = {
     known.JobEventTypeUnsupported: _Code.INVALID_ARGUMENT,
     known.WorkerEventTypeUnsupported: _Code.INVALID_ARGUMENT,
     known.TaskReturnActionInvalid: _Code.INVALID_ARGUMENT,
+    known.OutputUnpicklable: _Code.INVALID_ARGUMENT,
     # What it named does not exist, or exists already.
     known.RunUnknown: _Code.NOT_FOUND,
     known.TaskUnknown: _Code.NOT_FOUND,
