@@ -1,6 +1,7 @@
 import asyncio
 from contextlib import asynccontextmanager
 
+import bson
 import grpc
 import pytest
 
@@ -63,6 +64,16 @@ async def test_the_data_of_a_start_is_saved_before_the_start_counts(system, task
     start = (await system.run(run_id))["starts"][1]
     assert await system.payloads.load(start["data"]) == b"pickle" * 100_000
     assert (start["created"], start["final"], start["n"], start["request"]) == (False, False, 1, "r")
+
+
+async def test_the_data_of_many_starts_does_not_fill_the_document_of_their_run(system, tasks):
+    await system.deploy()
+    run_id = await system.began()
+    for number in range(5):
+        await tasks.start_dag(run_id, "sub", request_id=f"r{number}", data=b"pickle" * 10_000)
+    run = await system.run(run_id)
+    assert len(bson.encode(run)) < 10_000
+    assert {await system.payloads.load(start["data"]) for start in run["starts"][1:]} == {b"pickle" * 10_000}
 
 
 async def test_an_unknown_dag_is_named_with_the_nearest_and_a_stopping_run_starts_none(system, tasks):

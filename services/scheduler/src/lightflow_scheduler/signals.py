@@ -20,6 +20,7 @@ from lightflow_scheduler.workflows import Workflows
 _FINAL = [state.value for state in FINAL]
 _ENDING = frozenset({State.STOPPING, *FINAL})
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 1.0
+_INLINE = 1024  # the data of every start lie in the one document of the run; what is larger is a blob
 
 
 class Signals:
@@ -101,7 +102,7 @@ class Signals:
             return None
         if request.data.encoding != pb.Value.ENCODING_PICKLE:
             raise InvalidRequest("data", "the data of a DAG travels as a pickle of its dataset")
-        return await self._with.payloads.save(request.data.data, run_id)
+        return await self._with.payloads.save(request.data.data, run_id, inline=_INLINE)
 
     async def _recorded(self, run_id: str, join: Document, names: Iterable[str]) -> list[Document]:
         """Enter a join in the run's list; the list as it is then, in the order of entering."""
