@@ -355,6 +355,24 @@ def test_the_join_that_is_one_too_many_is_refused_and_names_the_setting(one_slot
     assert one_slot.start("after", JOINS.format(depth=1, width=2, dag="flat")).wait(PATIENCE) is State.SUCCEEDED
 
 
+def test_at_the_cap_what_waits_goes_on_before_more_of_its_kind_begin(one_slot: System) -> None:
+    body = """
+    def begin(data, store, signal, context):
+        signal.join_dags([signal.start_dag(wide)])
+
+    def wait(data, store, signal, context):
+        for _ in range(2):
+            signal.join_dags([signal.start_dag(flat)])
+
+    main = Dag("main", schema={PythonTask("begin", begin): None})
+    wide = Dag("wide", autostart=False, schema={PythonTask(f"wait{n}", wait): None for n in range(6)})
+    flat = Dag("flat", autostart=False, schema={PythonTask("leaf"): None})
+    """
+    run = one_slot.start("wide", body)
+    assert run.wait(PATIENCE) is State.SUCCEEDED, run.error
+    assert one_slot.db["task_runs"].count_documents({"run": run.id, "task": "leaf", "state": "succeeded"}) == 12
+
+
 def test_a_run_that_is_stopped_starts_nothing_more(one_slot: System, gate: Gate) -> None:
     run = one_slot.start("chain", gate.body + CHAIN)
     assert gate.wait() == ["task2"]

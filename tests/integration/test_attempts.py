@@ -10,6 +10,7 @@ from lightflow.core.ids import new_id
 from lightflow.core.outcomes import Bounds, Ending, ErrorInfo, Outcome
 from lightflow.core.states import Reason, Service, State
 from lightflow.runtime.takeback import TakeBack
+from lightflow_task_worker.waiting import Awaited
 
 DIED = Outcome(Ending.DIED, ErrorInfo("Died", "killed by SIGKILL"))
 
@@ -96,7 +97,7 @@ async def test_no_attempt_is_claimed_twice(engine, begun):
 
 async def test_at_the_cap_only_what_someone_waits_for_is_claimed(engine, begun, claim):
     other, awaited, run = [await begun(name) for name in "abc"]
-    only = ([awaited], [run.partition(":")[0]])
+    only = Awaited([awaited], [run.partition(":")[0]])
     assert {(await claim(only=only))["task"] for _ in range(2)} == {"b", "c"}
     assert await claim(only=only) is None
     assert (await claim())["dag_run"] == other

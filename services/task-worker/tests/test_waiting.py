@@ -6,11 +6,11 @@ import pytest
 
 from lightflow.core.errors import JoinImpossible
 from lightflow_task_worker.pool import Pool
-from lightflow_task_worker.waiting import Waiting
+from lightflow_task_worker.waiting import Awaited, Waiting
 
 
-def enter(stack, waiting, number, run="run"):
-    return stack.enter_context(waiting.for_dag_runs(run, [f"{run}:dag:{number}"]))
+def enter(stack, waiting, number, run="run", caller="run:main:1"):
+    return stack.enter_context(waiting.for_dag_runs(run, [f"{run}:dag:{number}"], caller=caller))
 
 
 def test_joins_lend_their_slots_up_to_the_cap():
@@ -31,7 +31,7 @@ def test_beyond_the_cap_all_slots_but_one_may_be_kept(slots, kept):
 def test_a_wait_that_ended_makes_room():
     waiting = Waiting(slots=1, per_slot=1)
     for _ in range(3):
-        with waiting.for_dag_runs("run", ["a"]) as lends:
+        with waiting.for_dag_runs("run", ["a"], caller="run:main:1") as lends:
             assert lends
             assert waiting.is_full
     assert not waiting.is_full
@@ -43,15 +43,35 @@ def test_a_refused_join_is_not_counted():
         enter(stack, waiting, 1)
         with pytest.raises(JoinImpossible):
             enter(stack, waiting, 2)
-        assert waiting.awaited() == (["run:dag:1"], [])
+        assert waiting.awaited().dag_runs == ["run:dag:1"]
 
 
 def test_what_is_awaited_are_dag_runs_and_whole_runs():
     waiting = Waiting(slots=1, per_slot=9)
     with ExitStack() as stack:
         enter(stack, waiting, 1)
-        stack.enter_context(waiting.for_dag_runs("all", None))
-        assert waiting.awaited() == (["run:dag:1"], ["all"])
+        stack.enter_context(waiting.for_dag_runs("all", None, caller="all:main:1"))
+        assert waiting.awaited() == Awaited(["run:dag:1"], ["all"], ["all:main:1", "run:main:1"])
+
+
+def test_a_dag_run_of_which_a_task_waits_in_turn_is_left_alone_until_that_goes_on():
+    waiting = Waiting(slots=1, per_slot=2)
+    with ExitStack() as stack:
+        enter(stack, waiting, 1)
+        with ExitStack() as inner:
+            enter(inner, waiting, 2, caller="run:dag:1")
+            assert waiting.awaited().dag_runs == ["run:dag:2"]
+        assert waiting.awaited().dag_runs == ["run:dag:1"]
+
+
+def test_who_waits_again_lends_its_slot_again_whoever_keeps_one():
+    waiting = Waiting(slots=2, per_slot=1)
+    with ExitStack() as stack:
+        enter(stack, waiting, 1)
+        with ExitStack() as woken:
+            assert enter(woken, waiting, 2)
+            assert not enter(stack, waiting, 3)
+        assert enter(stack, waiting, 4)
 
 
 def test_a_lent_slot_is_free_for_another_and_counts_as_one_over_afterwards():

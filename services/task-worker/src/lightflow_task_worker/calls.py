@@ -92,8 +92,11 @@ class TaskCalls:
         """Wait for DAG runs; meanwhile the slot is lent to another attempt."""
         calling, names = self._calling, header["names"]
         joined = None if names is None else [ids.dag_run_id(self._run, name) for name in names]
-        with calling.waiting.for_dag_runs(self._run, joined) as lends, calling.pool.lent() if lends else nullcontext():
-            request = self._operation(header)
+        caller, request = self._attempt.task["dag_run"], self._operation(header)
+        with (
+            calling.waiting.for_dag_runs(self._run, joined, caller=caller) as lends,
+            calling.pool.lent() if lends else nullcontext(),
+        ):
             await calling.control.join_dags(self._run, names, caller=self._dag, request_id=request)
         return {}, b""
 

@@ -16,11 +16,9 @@ from lightflow.runtime import attempts, moves
 from lightflow.runtime.membership import PYTHON, Member
 from lightflow.runtime.mongo import NOW, SCHEMA, Database, Document
 from lightflow_task_worker.ending import End
+from lightflow_task_worker.waiting import Awaited
 
 GOING_ON = (State.PENDING, State.RUNNING)
-
-Awaited = tuple[list[str], list[str]]
-"""DAG runs that tasks wait for, and runs of which they wait for everything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +160,8 @@ class Store:
 
 
 def _of(awaited: Awaited) -> Document:
-    dag_runs, runs = awaited
-    return {"$or": [{"dag_run": {"$in": dag_runs}}, {"run": {"$in": runs}}]}
+    rest = {"run": {"$in": awaited.runs}, "dag_run": {"$nin": awaited.but}}
+    return {"$or": [{"dag_run": {"$in": awaited.dag_runs}}, rest]}
 
 
 def _stop_questions(runs: list[str], dag_runs: list[str]) -> list[dict[str, Any]]:

@@ -9,11 +9,21 @@ from lightflow.core.errors import JoinImpossible
 
 @dataclass(eq=False, slots=True)
 class Wait:
-    """One waiting attempt; `dag_runs` is None when it waits for everything of its run."""
+    """One waiting attempt, of the DAG run `caller`; `dag_runs` is None when it waits for everything of its run."""
 
     run: str
+    caller: str
     dag_runs: Sequence[str] | None
     lends: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """DAG runs that are waited for, and runs of which everything but some DAG runs is."""
+
+    dag_runs: Sequence[str] = ()
+    runs: Sequence[str] = ()
+    but: Sequence[str] = ()
 
 
 class Waiting:
@@ -27,12 +37,12 @@ class Waiting:
     @property
     def is_full(self) -> bool:
         """Whether from now on only what someone waits for may be claimed, and who waits keeps its slot."""
-        return len(self._waits) >= self._slots * self._per_slot
+        return sum(wait.lends for wait in self._waits) >= self._slots * self._per_slot
 
     @contextlib.contextmanager
-    def for_dag_runs(self, run: str, dag_runs: Sequence[str] | None) -> Iterator[bool]:
+    def for_dag_runs(self, run: str, dag_runs: Sequence[str] | None, *, caller: str) -> Iterator[bool]:
         """Be counted as waiting; whether the slot is lent. Raises JoinImpossible where none would be left to anyone."""
-        wait = Wait(run, dag_runs, lends=not self.is_full)
+        wait = Wait(run, caller, dag_runs, lends=not self.is_full)
         kept = sum(not other.lends for other in self._waits)
         if not wait.lends and kept + 1 >= self._slots:
             reason = f"{len(self._waits)} tasks of this worker wait already, and what they wait for needs a slot"
@@ -43,7 +53,12 @@ class Waiting:
         finally:
             self._waits.remove(wait)
 
-    def awaited(self) -> tuple[list[str], list[str]]:
-        """The DAG runs that are waited for, and the runs of which everything is."""
-        dag_runs = [dag_run for wait in self._waits for dag_run in wait.dag_runs or ()]
-        return dag_runs, [wait.run for wait in self._waits if wait.dag_runs is None]
+    def awaited(self) -> Awaited:
+        """What is waited for, but for DAG runs of which a task waits in turn.
+
+        More of their tasks might do the same, before those that wait already can go on. As joins make no circle,
+        something is left.
+        """
+        callers = {wait.caller for wait in self._waits}
+        dag_runs = [dag_run for wait in self._waits for dag_run in wait.dag_runs or () if dag_run not in callers]
+        return Awaited(dag_runs, [wait.run for wait in self._waits if wait.dag_runs is None], sorted(callers))
