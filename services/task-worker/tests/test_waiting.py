@@ -33,8 +33,21 @@ def test_a_wait_that_ended_makes_room():
     for _ in range(3):
         with waiting.for_dag_runs("run", ["a"], caller="run:main:1") as lends:
             assert lends
+            assert waiting.is_crowded
             assert waiting.is_full
+    assert not waiting.is_crowded
     assert not waiting.is_full
+
+
+def test_the_last_quarter_is_for_what_others_wait_for():
+    waiting = Waiting(slots=2, per_slot=4)
+    with ExitStack() as stack:
+        for number in range(6):
+            assert not waiting.is_crowded
+            enter(stack, waiting, number)
+        assert waiting.is_crowded
+        assert enter(stack, waiting, 6)
+        assert not waiting.is_full
 
 
 def test_a_refused_join_is_not_counted():

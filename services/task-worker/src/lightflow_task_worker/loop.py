@@ -84,12 +84,12 @@ class TaskWorker:
         self.tools.aftermath.hint(self.tools.hints, (attempt.task for attempt in self.tools.held.values()))
 
     def _nothing_claimable(self) -> None:
-        if not self.waiting.is_full:
+        if not self.waiting.is_crowded:
             self.tools.aftermath.nothing_claimable(self.queues)
 
     async def _claim(self) -> Document | None:
         operation = new_id()
-        only = self.waiting.awaited() if self.waiting.is_full else None
+        only = self.waiting.awaited() if self.waiting.is_crowded else None
         try:
             return await self.tools.store.claim(self.queues, operation, only)
         except UNREACHABLE:

@@ -49,7 +49,10 @@ class Store:
         self._member = member
 
     async def claim(self, queues: Sequence[str], operation: str, only: Awaited | None = None) -> Document | None:
-        """Take the oldest claimable attempt of these queues, `only` of what is awaited; None when there is none."""
+        """Take the oldest claimable attempt of these queues; None when there is none.
+
+        With `only`, the newest of what is awaited: older ones might come to wait for newer ones, too.
+        """
         claimable: Document = {
             "state": State.QUEUED.value,
             "queue": {"$in": list(queues)},
@@ -75,7 +78,7 @@ class Store:
             "attempts": {"$concatArrays": ["$attempts", [attempt]]},
         }
         return await self._task_runs.find_one_and_update(
-            claimable, [{"$set": change}], sort=[("ready_at", 1)], return_document=True
+            claimable, [{"$set": change}], sort=[("ready_at", 1 if only is None else -1)], return_document=True
         )
 
     def is_mine(self, task: Document) -> bool:

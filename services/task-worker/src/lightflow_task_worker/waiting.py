@@ -27,7 +27,10 @@ class Awaited:
 
 
 class Waiting:
-    """Who waits for which DAG runs, oldest first. Up to `per_slot` for each slot lend theirs to other attempts."""
+    """Who waits for which DAG runs, oldest first. Up to `per_slot` for each slot lend theirs to other attempts.
+
+    The last quarter of these is for what others wait for already, as that may have to wait in turn.
+    """
 
     def __init__(self, slots: int, per_slot: int) -> None:
         self._slots = slots
@@ -35,9 +38,18 @@ class Waiting:
         self._waits: list[Wait] = []
 
     @property
+    def is_crowded(self) -> bool:
+        """Whether from now on only what someone waits for may be claimed."""
+        return 4 * self._lending >= 3 * self._slots * self._per_slot
+
+    @property
     def is_full(self) -> bool:
-        """Whether from now on only what someone waits for may be claimed, and who waits keeps its slot."""
-        return sum(wait.lends for wait in self._waits) >= self._slots * self._per_slot
+        """Whether who comes to wait now keeps its slot."""
+        return self._lending >= self._slots * self._per_slot
+
+    @property
+    def _lending(self) -> int:
+        return sum(wait.lends for wait in self._waits)
 
     @contextlib.contextmanager
     def for_dag_runs(self, run: str, dag_runs: Sequence[str] | None, *, caller: str) -> Iterator[bool]:
