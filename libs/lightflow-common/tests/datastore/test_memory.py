@@ -5,7 +5,7 @@ from lightflow.runtime.datastore.memory import MemoryStore
 
 
 async def test_writes_cost_the_same_however_many_came_before() -> None:
-    count = 20_000
+    count = 5_000
     store = MemoryStore()
     for number in range(count):
         await store.push("run", "list", encode(number), "data", f"push {number}")

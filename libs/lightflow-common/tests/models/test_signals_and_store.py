@@ -58,6 +58,12 @@ def test_start_dag_refuses_what_is_no_data(calls: Any) -> None:
         TaskSignal(calls).start_dag("sub", data=wrong)
 
 
+def test_start_dag_refuses_what_is_no_dag(calls: Any) -> None:
+    wrong: Any = 5
+    with pytest.raises(InvalidRequest, match="a Dag or its name, not a int"):
+        TaskSignal(calls).start_dag(wrong)
+
+
 def test_join_dags_without_names_means_all(calls: Any) -> None:
     assert TaskSignal(calls).join_dags()
     assert calls.calls == [("join_dags", None)]
@@ -95,6 +101,15 @@ def test_the_store_speaks_of_the_data_section_unless_told_otherwise(calls: Any) 
         ("push", "a", 2, "data"),
         ("extend", "a", [3], "data"),
     ]
+
+
+@pytest.mark.parametrize("section", ["Data", "", None])
+def test_a_section_that_does_not_exist_is_refused(calls: Any, section: Any) -> None:
+    store = DataStoreDocument(calls)
+    for ask in (store.get, lambda key, **which: store.set(key, 1, **which)):
+        with pytest.raises(InvalidRequest, match="there are data and meta"):
+            ask("a", section=section)
+    assert calls.calls == []
 
 
 def test_extend_with_anything_but_a_list_is_false(calls: Any) -> None:

@@ -237,6 +237,38 @@ def test_a_background_process_does_not_keep_the_task(calls: Any) -> None:
     os.kill(pids[0], 9)
 
 
+def test_a_background_process_that_never_falls_silent_does_not_keep_the_task(
+    calls: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "LINGER_AT_MOST", 0.3)
+    seen: list[str] = []
+    command = "(while true; do echo again; sleep 0.02; done) & echo $!"
+    result = run(calls, command, callback_stdout=lambda line, *_: seen.append(line))
+    os.kill(int(next(line for line in seen if line != "again\n")), 9)
+    assert result.returncode == 0
+    assert "again\n" in seen
+
+
+def test_all_that_a_command_wrote_is_told_however_long_the_callbacks_take(
+    calls: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "LINGER_AT_MOST", 0.0)
+    told: list[str] = []
+
+    def tell(line: str, *_: Any) -> None:
+        if not told:
+            os.waitid(os.P_PID, pids[0], os.WEXITED | os.WNOWAIT)
+        told.append(line)
+
+    pids: list[int] = []
+    command = "echo first; sleep 0.05; echo last; sleep 1000 & exit"
+    try:
+        run(calls, command, callback_process=lambda pid, *_: pids.append(pid), callback_stdout=tell)
+    finally:
+        os.killpg(pids[0], 9)
+    assert told == ["first\n", "last\n"]
+
+
 def test_where_no_descriptor_tells_of_an_exit_a_thread_does(calls: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "pidfd_open")
     assert run(calls, "echo out; exit 3", capture_stdout=True).returncode == 3

@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import Any
 
+from lightflow.core.errors import InvalidRequest
 from lightflow.models.calls import StoreCalls
 
 
@@ -28,11 +29,11 @@ class DataStoreDocument:
 
     def get(self, key: str, default: Any = None, *, section: str = DataStoreDocumentSection.Data) -> Any:
         """The value under the key, `default` when there is none; a key above others gives a dict of them."""
-        return self._calls.get(key, default, section)
+        return self._calls.get(key, default, _checked(section))
 
     def set(self, key: str, value: Any, *, section: str = DataStoreDocumentSection.Data) -> bool:
         """Put the value under the key; missing levels are created. True."""
-        self._calls.set(key, value, section)
+        self._calls.set(key, value, _checked(section))
         return True
 
     def push(self, key: str, value: Any, *, section: str = DataStoreDocumentSection.Data) -> bool:
@@ -40,7 +41,7 @@ class DataStoreDocument:
 
         Raises DataStoreNotAList when something else is under the key.
         """
-        self._calls.push(key, value, section)
+        self._calls.push(key, value, _checked(section))
         return True
 
     def extend(self, key: str, values: list[Any], *, section: str = DataStoreDocumentSection.Data) -> bool:
@@ -50,7 +51,7 @@ class DataStoreDocument:
         """
         if not isinstance(values, list):
             return False
-        self._calls.extend(key, values, section)
+        self._calls.extend(key, values, _checked(section))
         return True
 
 
@@ -59,3 +60,9 @@ def __getattr__(name: str) -> Any:
     if name != "DataStore":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return import_module("lightflow.runtime.datastore.public").DataStore
+
+
+def _checked(section: str) -> str:
+    if section not in (DataStoreDocumentSection.Data, DataStoreDocumentSection.Meta):
+        raise InvalidRequest("section", f"{section!r} is no section; there are data and meta")
+    return section

@@ -37,7 +37,7 @@ class TaskSignal(DagSignal):
 
         `data` is what its first tasks receive. None when the run is stopping. Raises DagNameUnknown.
         """
-        return self._calls.start_dag(dag if isinstance(dag, str) else dag.name, _as_data(data))
+        return self._calls.start_dag(_name_of(dag), _as_data(data))
 
     def join_dags(self, names: Iterable[str | None] | str | None = None) -> bool:
         """Wait until those DAG runs are through (None: all but the own), lending the slot meanwhile. True.
@@ -63,6 +63,13 @@ class TaskSignal(DagSignal):
     def stop_descriptor(self) -> int | None:
         """A file descriptor that is readable once is_stopped is true, to wait on; None where there is none."""
         return self._calls.stop_descriptor()
+
+
+def _name_of(dag: "Dag | str") -> str:
+    name = dag if isinstance(dag, str) else getattr(dag, "name", None)
+    if not isinstance(name, str):
+        raise InvalidRequest("dag", f"start_dag takes a Dag or its name, not a {type(dag).__name__}")
+    return name
 
 
 def _as_data(data: object) -> MultiTaskData | None:

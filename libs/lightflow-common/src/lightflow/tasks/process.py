@@ -13,6 +13,7 @@ from time import monotonic
 
 GRACE = 3.0  # seconds between terminate and kill; below the 5 s after which a timed-out attempt is killed as a whole
 LINGER = 0.2  # seconds of silence after which a stream that background processes keep open is given up
+LINGER_AT_MOST = 2.0  # seconds after the command's end for which they are listened to when they are never silent
 CHUNK = 1 << 16
 
 MARKER = "LIGHTFLOW_WORKER_MARKER"
@@ -56,6 +57,7 @@ class ShellProcess:
         self._ending = False
         self._group_alive = False  # only watched while ending
         self._kill_at: float | None = None
+        self._give_up_at = 0.0  # only meant once it does not run any more
         self._readers: dict[int, Reader] = {}
         for stream, reader in ((self._process.stdout, stdout), (self._process.stderr, stderr)):
             if stream is not None and reader is not None:
@@ -100,6 +102,7 @@ class ShellProcess:
 
     def _until_ended(self, ask: Stop | None) -> None:
         while self._running or self._readers or self._group_alive:
+            has_exited = not self._running  # so that what it wrote is there to be read now
             ready = self._selector.select(self._patience(ask))
             for key, _ in ready:
                 key.data()
@@ -107,7 +110,7 @@ class ShellProcess:
                 self._end()
             if self._kill_at is not None and monotonic() >= self._kill_at:
                 self._kill()
-            if not ready and not self._running:
+            if has_exited and (not ready or self._is_over_patience()):
                 break  # what keeps a stream open is not the command
         if self._kill_at is not None:
             self._kill()
@@ -120,8 +123,12 @@ class ShellProcess:
             return LINGER
         return None if ask is None or self._ending else ask.look_every
 
+    def _is_over_patience(self) -> bool:
+        return self._kill_at is None and monotonic() >= self._give_up_at
+
     def _on_exit(self) -> None:
         self._running = False
+        self._give_up_at = monotonic() + LINGER_AT_MOST
         self._selector.unregister(self._exited)
 
     def _on_stop(self, descriptor: int) -> None:
