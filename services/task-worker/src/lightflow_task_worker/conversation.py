@@ -31,7 +31,8 @@ class Conversation:
                 if "result" in header:
                     return header, received
                 self._calling = True
-                self._answering = asyncio.create_task(self._answer(header, bytes(received[0])))
+                # Popped, so that a large value is not kept twice.
+                self._answering = asyncio.create_task(self._answer(header, bytes(received.pop())))
         finally:
             await self._give_up()
 

@@ -79,7 +79,7 @@ class Store:
 
     def get(self, key: str, default: Any, section: str) -> Any:
         header, payload = self._line.ask("get", key=key, section=section)
-        return decode(bytes(payload)) if header["found"] else default
+        return decode(payload) if header["found"] else default
 
     def set(self, key: str, value: Any, section: str) -> None:
         self._line.ask("set", encode(value), key=key, section=section)

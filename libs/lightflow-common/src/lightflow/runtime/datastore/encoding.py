@@ -12,7 +12,7 @@ import cloudpickle
 from bson.binary import Binary
 from bson.int64 import Int64
 
-from lightflow.runtime.datastore.tree import PICKLE_SUBTYPE, from_tree, to_tree
+from lightflow.runtime.datastore.tree import PICKLE_SUBTYPE, Buffer, from_tree, to_tree
 
 __all__ = ["decode", "encode", "from_tree", "to_tree"]
 
@@ -25,7 +25,7 @@ def encode(value: Any) -> bytes:
     return from_tree(_plain(value, ()))
 
 
-def decode(data: bytes) -> Any:
+def decode(data: Buffer) -> Any:
     """The object that was encoded. Unpickles: only for bytes whose origin was verified, in a process of the user."""
     return _revived(to_tree(data))
 

@@ -62,6 +62,13 @@ class Folding:
             found += pushes.items[bisect_left(pushes.times, self._replaced_at(path)) :]
         return [value for value in found if type(value) is Held]
 
+    def lone(self, parts: Parts) -> Held | None:
+        """The value in a blob that is all there is under the key, if that is so: it need not be decoded."""
+        key = ".".join(parts)
+        if self._pushes or list(self._sets) != [key] or type(value := self._sets[key][1]) is not Held:
+            return None
+        return value
+
     def value(self, parts: Parts) -> Any:
         """The value under the key, NOTHING when there is none."""
         root: dict[str, Any] = {}

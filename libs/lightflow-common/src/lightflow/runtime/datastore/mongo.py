@@ -13,12 +13,13 @@ from pymongo.errors import DuplicateKeyError
 from lightflow.core.errors import DataStoreGridfsIdInvalid, InvalidRequest, LightflowException
 from lightflow.runtime.datastore import layout, meta, queries
 from lightflow.runtime.datastore.folding import Folding, Held
-from lightflow.runtime.datastore.layout import DICT, NOTHING, PUSH, SET, Parts, Trace, parts_of
-from lightflow.runtime.datastore.tree import from_tree, pickles, to_tree
+from lightflow.runtime.datastore.layout import DICT, LEAF, LIST, NOTHING, PUSH, SET, Parts, Trace, parts_of
+from lightflow.runtime.datastore.tree import ARRAY, OBJECT, from_tree, kind_of, listed, pickles, to_tree
 from lightflow.runtime.payloads import Payloads
 
 INLINE = 1024 * 1024
 BATCH = 5000
+_TYPES = {OBJECT: DICT, ARRAY: LIST}
 REMEMBERED = 1024  # what was found in blobs, which never change
 
 Document = dict[str, Any]
@@ -50,10 +51,7 @@ class RunStore:
     async def get(self, run_id: str, key: str, section: str = "data") -> bytes | None:
         """The value under the key, None when there is none. Raises DataStoreKeyInvalid, PayloadForged."""
         parts = parts_of(key)
-        value = await _settled(lambda: self._read(run_id, section, parts))
-        if section == meta.SECTION:
-            value = layout.merged(await meta.derive(self._database, run_id, parts), value)
-        return None if value is NOTHING else from_tree(value)
+        return await _settled(lambda: self._read(run_id, section, parts))
 
     async def set(self, run_id: str, key: str, value: bytes, section: str, operation_id: str) -> None:
         """Put a value under the key and free what it replaces. Raises DataStoreKeyInvalid."""
@@ -62,7 +60,7 @@ class RunStore:
         rows = await self._look(place, parts, operation_id)
         if rows is None:
             return
-        if await self._write(place, to_tree(value), value, operation_id, rows):
+        if await self._write(place, value, operation_id, rows):
             before = layout.just_after(_newest(rows))
         else:
             before = await self._time_of(operation_id)
@@ -72,14 +70,13 @@ class RunStore:
 
     async def push(self, run_id: str, key: str, value: bytes, section: str, operation_id: str) -> None:
         """Append one item to the list under the key. Raises DataStoreKeyInvalid, DataStoreNotAList."""
-        await self._append(run_id, key, [to_tree(value)], section, operation_id)
+        await self._append(run_id, key, listed(value), section, operation_id)
 
     async def extend(self, run_id: str, key: str, values: bytes, section: str, operation_id: str) -> None:
         """Append the items of a list to the list under the key. Raises as push, and InvalidRequest for no list."""
-        items = to_tree(values)
-        if type(items) is not list:
+        if kind_of(values) != ARRAY:
             raise InvalidRequest("values", "extend takes a list")
-        await self._append(run_id, key, items, section, operation_id)
+        await self._append(run_id, key, values, section, operation_id)
 
     async def remove_data(self, run_id: str, section: str = "data") -> None:
         """Remove a section of a run's data with its blobs."""
@@ -89,12 +86,12 @@ class RunStore:
         await self._payloads.remove_many([record["payload"] async for record in held])
         await self._records.delete_many(own)
 
-    async def _append(self, run_id: str, key: str, items: list[Any], section: str, operation_id: str) -> None:
+    async def _append(self, run_id: str, key: str, items: bytes, section: str, operation_id: str) -> None:
         parts = parts_of(key)
         place = {"run": run_id, "section": section, "path": key, "kind": PUSH}
         rows = await self._look(place, parts, operation_id)
         if rows is not None:
-            await self._write(place, items, from_tree(items), operation_id, rows)
+            await self._write(place, items, operation_id, rows)
 
     async def _look(self, place: Document, parts: Parts, operation_id: str) -> list[Document] | None:
         """What stands where the write goes; None when it may not be done but has been, before that came to stand."""
@@ -130,15 +127,15 @@ class RunStore:
                 self._found.pop(next(iter(self._found)))
         return queries.trace(row, parts, self._found[place])
 
-    async def _write(self, place: Document, tree: Any, data: bytes, operation_id: str, rows: list[Document]) -> bool:
+    async def _write(self, place: Document, data: bytes, operation_id: str, rows: list[Document]) -> bool:
         """Insert the record; False when this operation has been done before."""
         now = max((row["now"] // 1000 for row in rows), default=0)
         record = {"_id": operation_id, "schema": 1, **place, "at": layout.time_after(_newest(rows), now)}
         if len(data) > INLINE:
-            record["type"] = layout.found_along(tree, ())[0]
+            record["type"] = _TYPES.get(kind_of(data), LEAF)
             record["payload"] = await self._payloads.save(data, place["run"], inline=0)
         else:
-            record["value"] = tree
+            record["value"] = tree = to_tree(data)
             if any(pickles(tree)):
                 record["signature"] = self._payloads.signer.sign(from_tree(tree), _context(place))
         try:
@@ -152,20 +149,27 @@ class RunStore:
         record = await self._records.find_one({"_id": operation_id}, {"at": 1})
         return record.get("at") if record else None
 
-    async def _read(self, run_id: str, section: str, parts: Parts) -> Any:
+    async def _read(self, run_id: str, section: str, parts: Parts) -> bytes | None:
         folding = Folding()
+        own = {"run": run_id, "section": section}
         whole = queries.whole(run_id, section, parts)
-        found = self._records.find(whole, batch_size=BATCH).sort(queries.READING_ORDER)
+        found = self._records.find(whole, queries.CONTENT, batch_size=BATCH).sort(queries.READING_ORDER)
         while batch := await found.to_list(BATCH):
             for record in batch:
-                self._verify(record)
+                self._verify(record, own)
                 folding.add(record)
+        if section != meta.SECTION and (held := folding.lone(parts)) is not None:
+            return await self._payloads.load(held.payload)
         await asyncio.gather(*(self._load(held) for held in folding.held()))
-        return folding.value(parts)
+        value = folding.value(parts)
+        if section == meta.SECTION:
+            value = layout.merged(await meta.derive(self._database, run_id, parts), value)
+        return None if value is NOTHING else from_tree(value)
 
-    def _verify(self, record: Document) -> None:
+    def _verify(self, record: Document, own: Document) -> None:
         if "value" in record and any(pickles(record["value"])):
-            self._payloads.signer.verify(from_tree(record["value"]), _context(record), record.get("signature"))
+            context = _context({**own, **record})
+            self._payloads.signer.verify(from_tree(record["value"]), context, record.get("signature"))
 
     async def _load(self, held: Held) -> None:
         held.tree = to_tree(await self._payloads.load(held.payload))

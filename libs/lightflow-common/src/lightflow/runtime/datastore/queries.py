@@ -32,6 +32,10 @@ def indexes() -> dict[str, list[IndexModel]]:
 READING_ORDER = [("path", -1), ("kind", 1), ("at", 1)]
 
 
+CONTENT = {"_id": 0, "path": 1, "kind": 1, "at": 1, "value": 1, "payload": 1, "signature": 1}
+"""What a reader needs of a record whose run and section it knows: there may be millions."""
+
+
 def whole(run: str, section: str, parts: Parts) -> Document:
     """The records that the value of a key is made of."""
     return {"run": run, "section": section, "path": {"$in": [*ancestors(parts), ".".join(parts), _below(parts)]}}

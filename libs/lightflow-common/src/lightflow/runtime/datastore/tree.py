@@ -3,6 +3,7 @@
 Nothing here unpickles, so that services that must never meet user code can move values about.
 """
 
+import struct
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,10 +14,16 @@ from bson.errors import BSONError
 from lightflow.core.errors import DataTooLarge, InvalidRequest
 
 PICKLE_SUBTYPE = 0x80
+OBJECT, ARRAY = 3, 4  # as BSON numbers its types
+_BEFORE = 7  # bytes before the value: a length, a type and "v"
+_EMPTY = 8
 LIMIT = 2**31 - 64  # BSON counts its bytes in a signed 32 bit integer
 
 
-def to_tree(data: bytes) -> Any:
+Buffer = bytes | bytearray | memoryview
+
+
+def to_tree(data: Buffer) -> Any:
     """What the bytes hold, pickles left as `Binary`; InvalidRequest if they are no encoded value."""
     try:
         document = bson.decode(data)
@@ -36,6 +43,20 @@ def from_tree(tree: Any) -> bytes:
         if size < LIMIT:
             raise
         raise DataTooLarge("A value of the store", size, LIMIT) from error
+
+
+def kind_of(data: bytes) -> int:
+    """The BSON type of an encoded value, without a look at the rest; InvalidRequest if it cannot be one."""
+    if len(data) < _EMPTY or int.from_bytes(data[:4], "little") != len(data) or data[5:_BEFORE] != b"v\0":
+        raise InvalidRequest("value", "it must be a BSON document with the one field 'v'")
+    return data[4]
+
+
+def listed(data: bytes) -> bytes:
+    """The encoding of a list with an encoded value as its one item: a large one is copied once, and not decoded."""
+    size = len(data) + _BEFORE + 1
+    head = struct.pack("<iB2siB2s", size, ARRAY, b"v\0", size - _BEFORE - 1, kind_of(data), b"0\0")
+    return b"".join((head, memoryview(data)[_BEFORE:-1], b"\0\0"))
 
 
 def pickles(tree: Any) -> Iterator[bytes]:
