@@ -4,12 +4,12 @@ from tests.e2e.cases import FAILED, STOPPED, Case
 
 SIGNALS = [
     Case(
-        "a_dag_is_started_as_often_as_a_task_asks",
+        "a_dag_is_started_a_hundred_times_with_data_of_its_own",
         """
         def start(data, store, signal, context):
-            started = [signal.start_dag(square if n % 2 else "square", data={"n": n}) for n in range(30)]
-            print(started == [f"square:{n + 1}" for n in range(30)])
-            print(signal.join_dags(started), sorted(store.get("squares")) == [n * n for n in range(30)])
+            started = [signal.start_dag(square if n % 2 else "square", data={"n": n}) for n in range(100)]
+            print(started == [f"square:{n + 1}" for n in range(100)])
+            print(signal.join_dags(started), sorted(store.get("squares")) == [n * n for n in range(100)])
             try:
                 signal.start_dag("sqare")
             except DagNameUnknown as error:
@@ -21,7 +21,7 @@ SIGNALS = [
         square = Dag("square", autostart=False, schema={PythonTask("multiply", multiply): None})
         main = Dag("main", schema={PythonTask("starts", start): None})
         """,
-        {"main:1": "starts", **{f"square:{n}": "multiply" for n in range(1, 31)}},
+        {"main:1": "starts", **{f"square:{n}": "multiply" for n in range(1, 101)}},
         {"starts": ["True", "True True", "sqare True"]},
     ),
     Case(

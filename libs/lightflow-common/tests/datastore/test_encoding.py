@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lightflow.core.errors import InvalidRequest, LightflowException
 from lightflow.runtime.datastore.encoding import decode, encode, from_tree, to_tree
-from lightflow.runtime.datastore.tree import pickles
+from lightflow.runtime.datastore.tree import ARRAY, OBJECT, kind_of, listed, pickles
 
 
 class Colour(enum.IntEnum):
@@ -131,3 +131,18 @@ def test_bytes_that_are_no_value_are_refused_by_name(garbage):
     with pytest.raises(InvalidRequest, match="value") as refusal:
         to_tree(garbage)
     assert isinstance(refusal.value, LightflowException)
+
+
+@pytest.mark.parametrize("value", [*PLAIN, (1, 2), {"a": [1]}], ids=repr)
+def test_a_list_of_one_value_is_made_without_decoding_it(value):
+    assert listed(encode(value)) == from_tree([to_tree(encode(value))])
+
+
+def test_the_kind_of_a_value_is_read_from_its_first_bytes():
+    assert [kind_of(encode(value)) for value in ({}, [], (1, 2))] == [OBJECT, ARRAY, 5]
+
+
+@pytest.mark.parametrize("data", [b"", b"\0" * 8, encode(1)[:-1], encode(1) + b"\0", bson.encode({"w": 1})], ids=repr)
+def test_what_is_no_value_is_not_of_any_kind(data):
+    with pytest.raises(InvalidRequest):
+        kind_of(data)

@@ -13,8 +13,9 @@ from lightflow.models.base_task import BaseTask
 
 
 def now() -> datetime:
-    """The time as the store shows it: UTC, without a zone."""
-    return datetime.now(UTC).replace(tzinfo=None)
+    """The time as the store shows it: UTC, without a zone, in whole milliseconds."""
+    time = datetime.now(UTC).replace(tzinfo=None)
+    return time.replace(microsecond=time.microsecond // 1000 * 1000)
 
 
 @dataclass
