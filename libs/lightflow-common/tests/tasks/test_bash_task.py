@@ -274,6 +274,20 @@ def test_where_no_descriptor_tells_of_an_exit_a_thread_does(calls: Any, monkeypa
     assert run(calls, "echo out; exit 3", capture_stdout=True).returncode == 3
 
 
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"command": lambda data, store: None}, "command: it is a NoneType, not a text"),
+        ({"command": "true", "env": {"COUNT": 3}}, "env: COUNT is a int, not a text"),
+        ({"command": "true", "stdin": 3}, "stdin: it is a int, neither text nor bytes"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_named(calls: Any, wrong: dict[str, Any], told: str) -> None:
+    error = run(calls, **wrong).outcome.error
+    assert error is not None
+    assert error.message == told
+
+
 def test_a_folder_that_does_not_exist_is_an_error_of_the_task(calls: Any) -> None:
     error = run(calls, "true", cwd="/no/such/folder").outcome.error
     assert error is not None

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from time import monotonic
 
+from lightflow.core.errors import InvalidRequest
+
 GRACE = 3.0  # seconds between terminate and kill; below the 5 s after which a timed-out attempt is killed as a whole
 LINGER = 0.2  # seconds of silence after which a stream that background processes keep open is given up
 LINGER_AT_MOST = 2.0  # seconds after the command's end for which they are listened to when they are never silent
@@ -30,6 +32,16 @@ class Command:
     user: int | None = None
     group: int | None = None
     stdin: str | bytes | None = None
+
+    def __post_init__(self) -> None:
+        # A list is what a shell takes, too: the text and its arguments.
+        if not isinstance(self.text, str | bytes | os.PathLike | list | tuple):
+            raise InvalidRequest("command", f"it is a {type(self.text).__name__}, not a text")
+        if not isinstance(self.stdin, str | bytes | bytearray | memoryview | None):
+            raise InvalidRequest("stdin", f"it is a {type(self.stdin).__name__}, neither text nor bytes")
+        for name, value in (self.env or {}).items():
+            if not isinstance(value, str | bytes | os.PathLike):
+                raise InvalidRequest("env", f"{name} is a {type(value).__name__}, not a text")
 
 
 @dataclass(frozen=True, slots=True)
