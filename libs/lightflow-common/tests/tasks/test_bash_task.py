@@ -13,7 +13,7 @@ from lightflow.core.outcomes import Ending, Outcome
 from lightflow.models import AbortWorkflow, DataStoreDocument, StopTask, TaskContext, TaskData, TaskSignal
 from lightflow.models.attempt import run_attempt
 from lightflow.models.task_data import as_input
-from lightflow.tasks import BashTask, process
+from lightflow.tasks import BashTask, command, process
 
 
 class StopCalls:
@@ -301,8 +301,8 @@ def test_user_and_group_are_those_that_were_given(calls: Any) -> None:
 
 
 def test_the_marker_of_the_worker_outlives_a_changed_environment(calls: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(process.MARKER, "worker/1")
-    result = run(calls, f"echo ${process.MARKER} $NAME", env={"NAME": "x"}, capture_stdout=True)
+    monkeypatch.setenv(command.MARKER, "worker/1")
+    result = run(calls, f"echo ${command.MARKER} $NAME", env={"NAME": "x"}, capture_stdout=True)
     assert result.stdout == b"worker/1 x\n"
 
 

@@ -15,8 +15,9 @@ from lightflow.models import (
     TaskSignal,
 )
 from lightflow.models.calling import call
+from lightflow.tasks.command import Command
 from lightflow.tasks.lines import Lines
-from lightflow.tasks.process import Command, Reader, ShellProcess, Stop
+from lightflow.tasks.process import Reader, ShellProcess, Stop
 
 Callback = Callable[..., Any] | None
 

@@ -3,45 +3,18 @@
 import os
 import selectors
 import signal
-import subprocess
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic
 
-from lightflow.core.errors import InvalidRequest
+from lightflow.tasks.command import Command, exit_descriptor, start
 
 GRACE = 3.0  # seconds between terminate and kill; below the 5 s after which a timed-out attempt is killed as a whole
 LINGER = 0.2  # seconds of silence after which a stream that background processes keep open is given up
 LINGER_AT_MOST = 2.0  # seconds after the command's end for which they are listened to when they are never silent
 CHUNK = 1 << 16
-
-MARKER = "LIGHTFLOW_WORKER_MARKER"
-"""By this variable a restarting worker finds what an earlier one left behind; it must outlive a changed environment."""
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """What to run: the text for the shell, and its surroundings. `user` and `group` are numeric ids."""
-
-    text: str
-    cwd: str | None = None
-    env: Mapping[str, str] | None = None
-    user: int | None = None
-    group: int | None = None
-    stdin: str | bytes | None = None
-
-    def __post_init__(self) -> None:
-        # A list is what a shell takes, too: the text and its arguments.
-        if not isinstance(self.text, str | bytes | os.PathLike | list | tuple):
-            raise InvalidRequest("command", f"it is a {type(self.text).__name__}, not a text")
-        if not isinstance(self.stdin, str | bytes | bytearray | memoryview | None):
-            raise InvalidRequest("stdin", f"it is a {type(self.stdin).__name__}, neither text nor bytes")
-        for name, value in (self.env or {}).items():
-            if not isinstance(value, str | bytes | os.PathLike):
-                raise InvalidRequest("env", f"{name} is a {type(value).__name__}, not a text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +34,8 @@ class ShellProcess:
     """A running command. `pump` returns when it has ended; leaving the `with` block before that ends its group."""
 
     def __init__(self, command: Command, stdout: Reader | None, stderr: Reader | None) -> None:
-        self._process, self._tether = _start(command, stdout is not None, stderr is not None)
-        self._exited = _exit_descriptor(self._process)
+        self._process, self._tether = start(command, stdout is not None, stderr is not None)
+        self._exited = exit_descriptor(self._process)
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._exited, selectors.EVENT_READ, self._on_exit)
         self._running = True
@@ -76,7 +49,7 @@ class ShellProcess:
                 self._readers[stream.fileno()] = reader
                 self._selector.register(stream, selectors.EVENT_READ, partial(self._on_output, stream.fileno()))
         if self._process.stdin is not None:
-            self._input = memoryview(_as_bytes(command.stdin))
+            self._input = memoryview(command.input)
             os.set_blocking(self._process.stdin.fileno(), False)
             self._selector.register(self._process.stdin, selectors.EVENT_WRITE, self._on_input)
 
@@ -186,57 +159,3 @@ class ShellProcess:
     def _signal(self, number: int) -> None:
         with suppress(ProcessLookupError, PermissionError):  # the group is gone; macOS refuses for a zombie's
             os.killpg(self._process.pid, number)
-
-
-def _start(command: Command, stdout: bool, stderr: bool) -> tuple[subprocess.Popen[bytes], int]:
-    """The process, and its tether: a descriptor that reads as ended once no process of the group is left."""
-    changes_user = command.user is not None and os.geteuid() == 0
-    tether, held = os.pipe()
-    try:
-        process = subprocess.Popen(  # noqa: S602 (a shell running what the workflow's author wrote is what this is for)
-            command.text,
-            shell=True,
-            cwd=command.cwd,
-            env=_environment(command.env),
-            user=command.user,
-            group=command.group,
-            extra_groups=[] if changes_user else None,  # the worker's other groups are not for another user
-            stdin=subprocess.DEVNULL if command.stdin is None else subprocess.PIPE,
-            stdout=subprocess.PIPE if stdout else None,
-            stderr=subprocess.PIPE if stderr else None,
-            bufsize=0,
-            process_group=0,
-            pass_fds=(held,),
-        )
-    except BaseException:
-        os.close(tether)
-        raise
-    finally:
-        os.close(held)
-    return process, tether
-
-
-def _environment(env: Mapping[str, str] | None) -> dict[str, str] | None:
-    if env is None:
-        return None
-    marker = os.environ.get(MARKER)
-    return {**env, MARKER: marker} if marker else dict(env)
-
-
-def _as_bytes(text: str | bytes | None) -> bytes:
-    return text.encode() if isinstance(text, str) else text or b""
-
-
-def _exit_descriptor(process: subprocess.Popen[bytes]) -> int:
-    """A file descriptor that turns readable when the process ends."""
-    try:
-        return os.pidfd_open(process.pid)
-    except (AttributeError, OSError):  # not Linux, or a sandbox without it: a thread waits
-        readable, writable = os.pipe()
-
-        def wait() -> None:
-            process.wait()
-            os.close(writable)
-
-        threading.Thread(target=wait, daemon=True).start()
-        return readable
