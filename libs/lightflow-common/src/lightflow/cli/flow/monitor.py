@@ -15,10 +15,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from lightflow.cli.streams import Happened
-    from lightflow.control.v1 import control_pb2 as pb
     from lightflow.runtime.rpc.client import ControlClient
 
-ANSWERS = "answers"
 AWAY = "The system does not answer; this goes on as soon as it does."
 
 
@@ -49,18 +47,14 @@ def happenings(client: "ControlClient", since: "datetime | None") -> "Iterator[H
     from lightflow.runtime.told import Told
 
     told = Told(since)
-
-    def opened() -> "Iterator[pb.Event | str]":
-        next(client.list_runs(page_size=1), None)
-        yield ANSWERS
-        yield from client.watch_events(since=told.latest)
-
-    with Streams(patience=math.inf, events=opened) as streams:
+    with Streams(patience=math.inf, events=lambda: client.watch_events(since=told.since)) as streams:
         for happened in streams.read():
-            if happened.value == ANSWERS:
-                yield Happened(happened.stream, ANSWERS)
-            elif happened.kind != "message" or told.is_new(happened.value):
+            if happened.kind != "message":
                 yield happened
+            elif (event := told.new(happened.value)) is not None:
+                yield happened._replace(value=event)
+            elif happened.value.HasField("since"):
+                yield Happened(happened.stream, "answers")
 
 
 class View(Protocol):
