@@ -102,7 +102,7 @@ class System:
 
     async def start(self, **kwargs):
         """The id of a new run of the deployed workflow."""
-        return (await self.call("start_run", "simple", text={"number": "3"}, **kwargs)).run_id
+        return (await self.call("start_run", "simple", text={"number": "3"}, **kwargs)).run.run_id
 
     async def began(self, **kwargs):
         """The id of a run that the scheduler and the dag-runner have begun."""

@@ -17,7 +17,9 @@ from lightflow.runtime.datastore.encoding import decode, encode
 
 async def test_a_start_answers_with_a_pending_run_and_makes_the_scheduler_look(system):
     await system.deploy()
-    run = await system.call("start_run", "simple", text={"number": "3", "nested.key": "$x"}, keep_data=True)
+    answer = await system.call("start_run", "simple", text={"number": "3", "nested.key": "$x"}, keep_data=True)
+    assert answer.unnamed == ["nested.key"]
+    run = answer.run
     assert (run.state, run.workflow, run.version, run.queue, run.keep_data) == (
         "pending", "simple", "v1", "workflow", True,
     )  # fmt: skip
@@ -31,7 +33,7 @@ async def test_a_start_answers_with_a_pending_run_and_makes_the_scheduler_look(s
 
 async def test_a_run_for_another_queue_is_left_to_the_schedulers_that_serve_it(system):
     await system.deploy()
-    run = await system.call("start_run", "simple", text={"number": "3"}, queue="nightly")
+    run = (await system.call("start_run", "simple", text={"number": "3"}, queue="nightly")).run
     assert (run.queue, system.looks) == ("nightly", [])
     assert system.hints.sent == [("scheduler", "nightly", run.run_id)]
 
@@ -39,7 +41,7 @@ async def test_a_run_for_another_queue_is_left_to_the_schedulers_that_serve_it(s
 async def test_a_start_takes_python_values_and_never_opens_them(system):
     await system.deploy()
     encoded = {"number": encode(4), "thing": encode({1, 2}), "big": encode(2**60)}
-    run = await system.call("start_run", "simple", encoded=encoded)
+    run = (await system.call("start_run", "simple", encoded=encoded)).run
     stored = await system.db["runs"].find_one({"_id": run.run_id})
     values = decode(await system.payloads.load(stored["values"]))
     assert values == {"number": 4, "thing": {1, 2}, "big": 2**60, "word": "hello"}

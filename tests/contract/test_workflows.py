@@ -176,7 +176,7 @@ async def test_an_upload_is_loaded_by_its_handle(system, worker):
     data = archive(simple="x = 1")
     handle = await system.call("upload_workflow", "simple", data)
     assert await system.call("upload_workflow", "simple", data) == handle
-    assert (await system.call("start_run", upload=handle, text={"number": "1"})).workflow == "simple"
+    assert (await system.call("start_run", upload=handle, text={"number": "1"})).run.workflow == "simple"
     assert worker.asked == [{"upload": handle}]
     stored = await system.db["uploads"].find_one({"_id": handle})
     assert await system.payloads.load(stored["archive"]) == data

@@ -9,7 +9,7 @@ import sys
 import textwrap
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any
 
 from lightflow.client import Client, Run
 
+LIGHTFLOW = str(Path(sys.executable).with_name("lightflow"))
 LIGHTFLOWCTL = str(Path(sys.executable).with_name("lightflowctl"))
 PATIENCE = 60.0
 """Seconds after which a test gives up on a command or a run; none comes near it."""
@@ -27,6 +28,7 @@ from lightflow.models.exceptions import *
 from lightflow.tasks import BashTask, PythonTask
 """
 
+_STYLE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _WRITTEN = re.compile(r"^(?P<task>\S+)(?: \(attempt \d+\))? \| (?P<line>.*)$")
 
 
@@ -53,6 +55,22 @@ class Answer:
     def written(self) -> dict[str, list[str]]:
         """The lines that tasks wrote, by task, wherever the command showed them."""
         return written((self.out + self.err).splitlines())
+
+
+@dataclass
+class Screen:
+    """What was written to a terminal, whose other side is a descriptor."""
+
+    descriptor: int
+    text: str = ""
+
+    def until(self, pattern: str) -> None:
+        """Wait until a line that fits was written."""
+        deadline = time.monotonic() + PATIENCE
+        while not re.search(pattern, _STYLE.sub("", self.text)):
+            ready, _, _ = select.select([self.descriptor], [], [], max(deadline - time.monotonic(), 0))
+            assert ready, f"{pattern} is not shown in\n{self.text}"
+            self.text += os.read(self.descriptor, 65536).decode()
 
 
 @dataclass(frozen=True)
@@ -94,6 +112,25 @@ class Cli:
                 yield process
             finally:
                 process.kill()
+
+    @contextmanager
+    def in_terminal(self, *arguments: object) -> "Iterator[tuple[subprocess.Popen[bytes], Callable[[str], None]]]":
+        """A command of `lightflow` in a terminal, and a function that waits until a pattern is shown there."""
+        outer, inner = os.openpty()
+        with subprocess.Popen(
+            [LIGHTFLOW, *map(str, arguments)],
+            stdin=inner,
+            stdout=inner,
+            stderr=inner,
+            cwd=self.folder,
+            env=self._env({"TERM": "xterm", "COLUMNS": "120", "LINES": "30"}),
+        ) as process:
+            try:
+                yield process, Screen(outer).until
+            finally:
+                process.kill()
+                os.close(outer)
+                os.close(inner)
 
     def _env(self, more: dict[str, str]) -> dict[str, str]:
         plain = {name: value for name, value in os.environ.items() if not name.startswith("LIGHTFLOW_")}

@@ -228,6 +228,15 @@ def test_watch_tells_what_happened_in_a_run_from_its_beginning(cli: Cli) -> None
     assert run_id in cli("watch", run_id).out
 
 
+def test_monitor_is_a_table_in_a_terminal_until_ctrl_c(cli: Cli, client: Client) -> None:
+    with cli.in_terminal("monitor") as (monitor, shown):
+        shown("Ctrl-C ends this view")
+        run = client.start("simple")
+        shown(f"succeeded.*workflow.*simple.*{run.id[:8]}")
+        monitor.send_signal(signal.SIGINT)
+        assert monitor.wait(PATIENCE) == 0
+
+
 def test_workers_of_all_services_are_listed(cli: Cli) -> None:
     listed = {worker["service"]: worker for worker in cli("workers", "-o", "json").json}
     assert set(listed) == {"scheduler", "dag-runner", "task-worker"}

@@ -195,6 +195,8 @@ def test_up_ps_run_and_down_are_all_it_takes(tmp_path: Path) -> None:
             ("task-worker", ["task", "high"], 1),
         ]
         assert cli("run", "tea").written == {"say": ["tea"]}
+        waiting = cli("start", "tea", "--queue", "nobodys").out.strip()
+        assert "waits for a scheduler of queue nobodys" in cli("status", waiting).out
         second = cli("up", "--detach")
         assert (second.code, "lightflowctl down" in second.err) == (2, True)
         assert [line.split()[0] for line in cli("ps").out.splitlines()] == [
@@ -202,7 +204,7 @@ def test_up_ps_run_and_down_are_all_it_takes(tmp_path: Path) -> None:
         ]  # fmt: skip
     finally:
         down = cli("down")
-    assert down.code == 0
+    assert (down.code, "1 run was going on" in down.err) == (0, True)
     assert gone([info.pid, *(process.pid for process in info.processes if process.pid)], within=10.0)
     assert not Path(info.sockets).exists()
     assert cli("ps").code == 3

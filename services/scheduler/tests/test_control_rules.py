@@ -9,7 +9,8 @@ from lightflow.core.errors import InvalidRequest, JoinImpossible, WorkflowImport
 from lightflow.runtime.notify import Look
 from lightflow_scheduler import arguments, checks, events, messages, paging, values
 from lightflow_scheduler.loading import error_of
-from lightflow_scheduler.tasks import named, waits_for
+from lightflow_scheduler.served import dag_run_waits_for, run_waits_for, task_waits_for
+from lightflow_scheduler.tasks import named
 from lightflow_scheduler.waiting import concerns
 
 START = datetime(2026, 1, 2, 3, 4, 5, 678000, UTC)
@@ -128,11 +129,23 @@ def test_joining_oneself_is_at_fault():
 
 def test_a_queued_task_says_what_it_waits_for():
     task = {"state": "queued", "queue": "gpu", "python": "3.11", "delayed": False}
-    assert waits_for(task, frozenset()) == "a worker of queue gpu"
-    assert waits_for(task, frozenset({("gpu", "3.12")})) == "a worker of queue gpu with Python 3.11"
-    assert waits_for(task, frozenset({("gpu", "3.11")})) == ""
-    assert waits_for({**task, "delayed": True}, frozenset()) == "its delay"
-    assert waits_for({**task, "state": "running"}, frozenset()) == ""
+    assert task_waits_for(task, frozenset({("dag-runner", "gpu", "3.11")})) == "a worker of queue gpu"
+    assert task_waits_for(task, frozenset({("task-worker", "gpu", "3.12")})) == "a worker of queue gpu with Python 3.11"
+    assert task_waits_for(task, frozenset({("task-worker", "gpu", "3.11")})) == ""
+    assert task_waits_for({**task, "delayed": True}, frozenset()) == "its delay"
+    assert task_waits_for({**task, "state": "running"}, frozenset()) == ""
+
+
+def test_runs_and_dag_runs_say_which_queue_nobody_serves():
+    served = frozenset({("scheduler", "nightly", "3.11"), ("dag-runner", "slow", "3.11")})
+    for waits_for, here, there in (
+        (run_waits_for, "nightly", "a scheduler of queue slow"),
+        (dag_run_waits_for, "slow", "a dag-runner of queue nightly"),
+    ):
+        elsewhere = {"slow": "nightly", "nightly": "slow"}[here]
+        assert waits_for({"state": "running", "queue": here}, served) == ""
+        assert waits_for({"state": "pending", "queue": elsewhere}, served) == there
+        assert waits_for({"state": "stopped", "queue": elsewhere}, served) == ""
 
 
 def test_a_task_may_be_named_with_its_dag():

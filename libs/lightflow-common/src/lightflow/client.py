@@ -258,7 +258,7 @@ class Client:
         from lightflow.runtime.datastore.encoding import encode
 
         encoded = {key: encode(value) for key, value in arguments.items()}
-        return self._run(self._control.start_run(name, upload=upload, encoded=encoded, key=new_id(), **options))
+        return self._run(self._control.start_run(name, upload=upload, encoded=encoded, key=new_id(), **options).run)
 
     def _start_file(self, file: Path, arguments: dict[str, Any]) -> Run:
         from lightflow.runtime.sources import gather, said_of

@@ -57,10 +57,10 @@ def start_workflow(
     text = {key: value for key, value in given.items() if isinstance(value, str)}
     encoded = {key: encode(value) for key, value in given.items() if key not in text}
     with connected(config) as client:
-        run = client.start_run(
+        answer = client.start_run(
             name, text=text, encoded=encoded, key=new_id(), queue=queue, keep_data=not clear_data_store
         )
-    return run.run_id
+    return answer.run.run_id
 
 
 def stop_workflow(

@@ -63,5 +63,6 @@ def test_workers_of_one_machine_and_store_get_names_of_their_own(
 
 def test_a_name_that_a_living_worker_has_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(places.tempfile, "gettempdir", lambda: str(tmp_path))
-    with places.taken("a/b", "store"), pytest.raises(WorkerNameTaken, match="-n"), places.taken("a/b", "store"):
-        pass
+    for first, second in (("a/b", "a/b"), (None, "worker")):
+        with places.taken(first, "store"), pytest.raises(WorkerNameTaken, match="-n"), places.taken(second, "store"):
+            pass

@@ -67,6 +67,7 @@ class Control(control_pb2_grpc.ControlServiceServicer):
         self.asked: list[Any] = []
         self.runs = {RUN_ID: make_run("succeeded", RUN_ID, make_task("first"), make_task("second"))}
         self.workflows = {"simple": pb.Workflow(name="simple", docstring="One task after another.\n\nMore.")}
+        self.options: set[str] = set()
         self.failure: LightflowException | None = None
         self.outages: dict[str, int] = {}
         self.changes: queue.SimpleQueue[pb.WatchRunResponse | None] = queue.SimpleQueue()
@@ -81,7 +82,8 @@ class Control(control_pb2_grpc.ControlServiceServicer):
         self._take(request)
         if request.WhichOneof("source") == "name" and request.name not in self.workflows:
             raise WorkflowUnknown(request.name, tuple(self.workflows))
-        return pb.StartRunResponse(run=_without_dags(self.runs[RUN_ID]))
+        unnamed = [argument.name for argument in request.arguments if argument.name not in self.options]
+        return pb.StartRunResponse(run=_without_dags(self.runs[RUN_ID]), unnamed=unnamed)
 
     def StopRun(self, request: pb.StopRunRequest, context: Any) -> pb.StopRunResponse:
         self._take(request)
@@ -167,6 +169,7 @@ class Control(control_pb2_grpc.ControlServiceServicer):
         yield pb.WatchEventsResponse(since=request.since)
         for event in self.events:
             yield pb.WatchEventsResponse(event=event)
+        self._fail_now("WatchEvents", context)
 
     def ListWorkers(self, request: pb.ListWorkersRequest, context: Any) -> pb.ListWorkersResponse:
         self._take(request)

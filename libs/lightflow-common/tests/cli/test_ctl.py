@@ -110,6 +110,52 @@ def test_status_of_a_run_says_what_a_queued_task_waits_for(ctl: Any, control: An
     assert "waits for a worker of queue gpu" in said.output
 
 
+def test_status_of_a_run_says_which_queues_nobody_serves(ctl: Any, control: Any) -> None:
+    run = control.make_run("running", RUN_ID, waits_for="a scheduler of queue nightly")
+    run.dags.append(pb.DagRun(name="main:1", state="pending", waits_for="a dag-runner of queue slow"))
+    control.runs[RUN_ID] = run
+    said = ctl("status", RUN_ID).output
+    assert "waits for a scheduler of queue nightly" in said
+    assert "main:1  pending  waits for a dag-runner of queue slow" in said
+    assert "waits for a scheduler of queue nightly" in ctl("status").output
+
+
+def test_run_tells_after_a_while_what_it_waits_for(ctl: Any, control: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lightflow.cli.follow.SILENCE", 0.01)
+    control.runs[RUN_ID] = control.make_run("pending", RUN_ID, waits_for="a scheduler of queue nightly")
+    control.watched = [pb.WatchRunResponse(run=control.runs[RUN_ID])]
+
+    class UntilTold(list[Any]):
+        def append(self, request: Any) -> None:
+            super().append(request)
+            if isinstance(request, pb.GetRunRequest) and len(control.requests(pb.GetRunRequest)) == 2:
+                control.runs[RUN_ID] = control.make_run("succeeded")
+                control.changes.put(None)
+
+    control.asked = UntilTold()
+    assert ctl("run", "simple").stdout.count("The run waits for a scheduler of queue nightly") == 1
+
+
+def test_a_command_that_asks_names_the_option_where_nobody_can_answer(ctl: Any, control: Any) -> None:
+    control.runs = {RUN_ID: control.make_run("running")}
+    said = ctl("stop")
+    assert (said.exit_code, "--yes" in said.stderr, control.requests(pb.StopRunRequest)) == (2, True, [])
+    assert f"Stop run {RUN_ID} of simple?" in said.stderr
+
+
+def test_errors_are_red_unless_colours_are_unwanted(ctl: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ctl("start", color=True).stderr.startswith("\x1b[31mError:")
+    assert ctl("start", "--no-color", color=True).stderr.startswith("Error:")
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert ctl("start", color=True).stderr.startswith("Error:")
+
+
+def test_a_group_alone_shows_its_help(ctl: Any) -> None:
+    for words in ((), ("data",)):
+        said = ctl(*words)
+        assert (said.exit_code, said.stdout.startswith("Usage:"), said.stderr) == (0, True, "")
+
+
 def test_an_unknown_run_is_answered_with_the_nearest(ctl: Any, control: Any) -> None:
     said = ctl("status", RUN_ID[:-1] + "0")
     assert said.exit_code == 2
@@ -129,6 +175,14 @@ def test_start_prints_the_run_id_and_nothing_else(ctl: Any, control: Any) -> Non
     request = control.requests(pb.StartRunRequest)[0]
     assert {argument.name: argument.text for argument in request.arguments} == {"days": "3", "title": "All of May"}
     assert (request.name, request.queue, request.keep_data, bool(request.key)) == ("simple", "fast", True, True)
+
+
+def test_an_argument_that_is_nearly_called_as_an_option_is_told_of(ctl: Any, control: Any) -> None:
+    control.options = {"times", "name"}
+    control.runs[RUN_ID].arguments.update({"times": 1, "name": "Ada", "tims": "3", "colour": "red"})
+    said = ctl("start", "simple", "name=Ada", "tims=3", "colour=red")
+    assert (said.exit_code, said.stdout) == (0, f"{RUN_ID}\n")
+    assert said.stderr == "Note: 'tims' is no option of simple and is stored as given; was 'times' meant?\n"
 
 
 def test_start_as_json_is_a_run(ctl: Any, control: Any) -> None:

@@ -104,10 +104,22 @@ def test_workflow_stop_takes_the_name_of_a_workflow_and_asks(flow: Any, control:
 
 
 def test_workflow_status_shows_what_goes_on(flow: Any, control: Any) -> None:
-    assert flow("workflow", "status").output == "No runs.\n"
+    assert flow("workflow", "status").output.startswith("No run is going on.")
     control.runs = {RUN_ID: control.make_run("running", RUN_ID, control.make_task("first", "running"))}
     assert RUN_ID in flow("workflow", "status").output
     assert "first" in flow("workflow", "status", "-d").output
+
+
+def test_workflow_stop_names_what_goes_on_where_nothing_is_meant(flow: Any, control: Any) -> None:
+    control.runs = {RUN_ID: control.make_run("running")}
+    said = flow("workflow", "stop", "-y", "simpel")
+    assert (said.exit_code, "did you mean 'simple'" in said.stderr) == (2, True)
+
+
+def test_what_to_type_next_names_the_configuration(flow: Any, control: Any, folder: Path) -> None:
+    (folder / "my own.cfg").write_text("")
+    said = flow("-c", "my own.cfg", "workflow", "start", "simple")
+    assert f"LIGHTFLOW_CONFIG='my own.cfg' lightflowctl logs -f {RUN_ID[:8]}" in said.stderr
 
 
 def test_workflow_stop_takes_the_id_of_a_job(flow: Any, control: Any) -> None:
@@ -132,6 +144,7 @@ def test_worker_status_counts_what_was_started_as_one_as_one(flow: Any, control:
         "w2@host",
     ]
     assert "w2@host" not in flow("worker", "status", "-f", "gpu, workflow").output
+    assert flow("worker", "status", "-f", "none").output.startswith("No living worker serves none.")
     assert "redis at h:1, database 0" in flow("worker", "status", "-d").output
 
 
@@ -172,9 +185,17 @@ def test_monitor_shows_a_line_for_each_event(flow: Any, control: Any) -> None:
     control.stamp(happened, time=0, duration=1.5)
     control.events = [happened]
     header, line = flow("monitor").output.splitlines()
-    assert header.split() == ["TIME", "EVENT", "TYPE", "NAME", "RUN"]
-    assert line.split()[-4:] == ["succeeded", "task", "first", RUN_ID]
+    assert header.split() == ["TIME", "EVENT", "TYPE", "NAME", "RUN", "DURATION"]
+    assert line.split()[-6:] == ["succeeded", "task", "first", RUN_ID, "1.50", "s"]
     assert flow("monitor", "-d").output.splitlines()[1].split()[-5:] == ["gpu", "w1@host", "7", "1.50", "s"]
+
+
+def test_monitor_goes_on_through_a_restart_of_the_control_service(flow: Any, control: Any) -> None:
+    control.events = [pb.Event(id="e", type="task", event="task-lightflow-started", name="first", run_id=RUN_ID)]
+    control.outages["WatchEvents"] = 1
+    said = flow("monitor")
+    assert (said.exit_code, said.stdout.count(RUN_ID)) == (0, 1)
+    assert said.stderr == "The system does not answer; this goes on as soon as it does.\n"
 
 
 @pytest.fixture

@@ -10,10 +10,13 @@ from rich.console import Console
 
 from lightflow.cli.finding import meant
 from lightflow.cli.live import picture
+from lightflow.cli.render.board import Board
+from lightflow.cli.render.board import picture as board_picture
 from lightflow.cli.render.columns import columns
 from lightflow.cli.render.documents import first_line, run_document
+from lightflow.cli.render.failures import error_text, user_line
 from lightflow.cli.render.progress import Progress
-from lightflow.cli.render.runs import MOST_TASKS, error_text, run_details, summary, user_line
+from lightflow.cli.render.runs import MOST_TASKS, run_details, summary
 from lightflow.cli.render.times import span
 from lightflow.cli.render.workflows import graph
 from lightflow.control.v1 import control_pb2 as pb
@@ -160,6 +163,36 @@ def test_the_live_picture_shows_how_far_each_dag_run_is_and_what_runs() -> None:
     assert "2/4" in shown
     assert "t2" in shown
     assert "t3" not in shown
+
+
+def event(name: str, what: str, number: int, **fields: Any) -> pb.Event:
+    return pb.Event(id=f"{name}:{what}", type="task", dag="main:1", name=name, event=f"task-lightflow-{what}",
+                    state=what, run_id="65f1a0c3d2e4b5a697887766", attempt=number, **fields)  # fmt: skip
+
+
+def test_the_board_updates_what_began_and_keeps_what_goes_on() -> None:
+    board = Board()
+    board.take(event("long", "started", 1))
+    for number in range(20):
+        board.take(event(f"t{number}", "started", 1))
+        board.take(event(f"t{number}", "succeeded", 1))
+    board.take(event("long", "started", 2))
+    board.take(event("last", "succeeded", 1))
+    shown = [(each.name, each.event.rpartition("-")[2], each.attempt) for each in board.rows(3)]
+    assert shown == [("t19", "succeeded", 1), ("long", "started", 2), ("last", "succeeded", 1)]
+    assert board.summary().startswith("1 going on, 43 events so far.")
+
+
+def test_the_board_fits_any_terminal() -> None:
+    board = Board()
+    for number in range(50):
+        board.take(event(f"a task with a rather long name {number}", "succeeded", 1, queue="q" * 30, worker="w" * 30))
+    for width, height in ((200, 50), (80, 24), (40, 5), (20, 3)):
+        console = Console(file=io.StringIO(), width=width, height=height)
+        console.print(board_picture(board, "%H:%M:%S", True, height))
+        lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+        assert len(lines) <= height
+        assert all(len(line) <= width for line in lines)
 
 
 def test_a_misspelt_run_is_answered_with_the_nearest_and_an_unlike_one_with_nothing() -> None:

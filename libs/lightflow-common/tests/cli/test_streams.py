@@ -1,3 +1,6 @@
+import os
+import signal
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -72,6 +75,29 @@ def test_what_ends_a_stream_early_is_raised_to_the_reader() -> None:
         assert next(happenings).value == "a"
         with pytest.raises(ZeroDivisionError):
             next(happenings)
+
+
+def test_ctrl_c_comes_before_what_waits_to_be_read() -> None:
+    with Streams(flood=lambda: iter(range(10_000))) as streams:
+        happenings = streams.read()
+        seen = [next(happenings).value for _ in range(3)]
+        os.kill(os.getpid(), signal.SIGINT)
+        assert next(happenings).kind == "interrupted"
+        assert [*seen, *(happened.value for happened in happenings)] == list(range(10_000))
+
+
+def test_silence_is_told() -> None:
+    ended = threading.Event()
+
+    def silent() -> Iterator[str]:
+        ended.wait()
+        yield "at last"
+
+    with Streams(one=silent) as streams:
+        happenings = streams.read(quiet_after=0.01)
+        assert next(happenings).kind == "quiet"
+        ended.set()
+        assert next(happened for happened in happenings if happened.kind != "quiet").value == "at last"
 
 
 def test_all_streams_are_read_to_their_end() -> None:

@@ -17,7 +17,7 @@ Document = Mapping[str, Any]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def run(document: Document, dags: Iterable[pb.DagRun] = ()) -> pb.Run:
+def run(document: Document, dags: Iterable[pb.DagRun] = (), waits_for: str = "") -> pb.Run:
     """A run; in lists without DAG runs."""
     return pb.Run(
         run_id=document["_id"],
@@ -31,11 +31,12 @@ def run(document: Document, dags: Iterable[pb.DagRun] = ()) -> pb.Run:
         keep_data=document.get("keep_data", False),
         reason=document.get("reason") or "",
         created_at=timestamp(document.get("created_at")),
+        waits_for=waits_for,
         **_times(document),
     )
 
 
-def dag_run(document: Document, tasks: Iterable[pb.Task] = ()) -> pb.DagRun:
+def dag_run(document: Document, tasks: Iterable[pb.Task] = (), waits_for: str = "") -> pb.DagRun:
     """A DAG run with its tasks."""
     return pb.DagRun(
         name=document["name"],
@@ -44,6 +45,7 @@ def dag_run(document: Document, tasks: Iterable[pb.Task] = ()) -> pb.DagRun:
         started_at=timestamp(document.get("started_at")),
         finished_at=timestamp(document.get("finished_at")),
         queue=document.get("queue", ""),
+        waits_for=waits_for,
     )
 
 

@@ -10,12 +10,13 @@ from lightflow.control.v1 import control_pb2 as pb
 from lightflow.core import ids
 from lightflow.core.errors import RunAmbiguous, RunUnknown
 from lightflow.core.graph import OptionSpec, WorkflowSpec
-from lightflow.core.states import Reason, Service, State
+from lightflow.core.states import FINAL, Reason, Service, State
 from lightflow.queue.const import DefaultJobQueueName
 from lightflow.runtime.datastore.tree import from_tree
 from lightflow.runtime.mongo import NOW, SCHEMA, Document
 from lightflow_scheduler import arguments, checks, messages, paging
 from lightflow_scheduler.collaborators import Collaborators
+from lightflow_scheduler.served import run_waits_for, served
 from lightflow_scheduler.workflows import Workflows
 
 HIDDEN = {"values": 0, "starts": 0, "joins": 0}
@@ -43,10 +44,10 @@ class Runs:
             raise RunAmbiguous(given, tuple(run["_id"] for run in found))
         return found[0]
 
-    async def start(self, request: pb.StartRunRequest) -> Document:
+    async def start(self, request: pb.StartRunRequest) -> pb.StartRunResponse:
         """Accept a run, or refuse it without a trace; the same key is accepted once."""
         if request.key and (run := await self._runs.find_one({"key": request.key}, HIDDEN)):
-            return run
+            return pb.StartRunResponse(run=messages.run(run))
         queue = checks.name("queue", request.queue or DefaultJobQueueName.Workflow)
         given = arguments.given(request.arguments)
         version = await self._workflows.resolve(request)
@@ -57,7 +58,9 @@ class Runs:
         values = await self._with.payloads.save(from_tree(trees), run_id)
         facts = {"queue": queue, "keep_data": request.keep_data} | ({"key": request.key} if request.key else {})
         shown = {"arguments": arguments.shown(trees), "values": values}
-        return await self._insert(_new_run(run_id, version, spec) | facts | shown)
+        accepted = await self._insert(_new_run(run_id, version, spec) | facts | shown)
+        unnamed = given.keys() - {option.name for option in options}
+        return pb.StartRunResponse(run=messages.run(accepted), unnamed=sorted(unnamed))
 
     async def stop(self, request: pb.StopRunRequest) -> Document:
         """Make a run stop; `now` sets the time from which its attempts are killed. A final run stays as it is."""
@@ -79,7 +82,9 @@ class Runs:
         token = ""
         if len(found) > size:
             token = paging.token_of([messages.millis(shown[-1]["created_at"]), shown[-1]["_id"]])
-        return pb.ListRunsResponse(runs=map(messages.run, shown), next_page_token=token)
+        now = await served(self._with) if any(run["state"] not in FINAL for run in shown) else frozenset()
+        runs = [messages.run(run, waits_for=run_waits_for(run, now)) for run in shown]
+        return pb.ListRunsResponse(runs=runs, next_page_token=token)
 
     async def _insert(self, run: Document) -> Document:
         # A repeated insert of the same id must not reset a run that has moved on since the first.

@@ -43,7 +43,7 @@ class ControlServicer(control_pb2_grpc.ControlServiceServicer):
     # Runs
 
     async def StartRun(self, request: pb.StartRunRequest, _: Context) -> pb.StartRunResponse:
-        return pb.StartRunResponse(run=messages.run(await self._runs.start(request)))
+        return await self._runs.start(request)
 
     async def StopRun(self, request: pb.StopRunRequest, _: Context) -> pb.StopRunResponse:
         return pb.StopRunResponse(run=messages.run(await self._runs.stop(request)))

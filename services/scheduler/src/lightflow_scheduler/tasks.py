@@ -1,17 +1,18 @@
 """Tasks of runs as they are shown: lists, why one waits, and results."""
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Final
 
 from lightflow.control.v1 import control_pb2 as pb
 from lightflow.core import ids
 from lightflow.core.errors import ResultMissing, TaskAmbiguous, TaskUnknown
-from lightflow.core.states import FINAL, Service, State
+from lightflow.core.states import FINAL, State
 from lightflow.runtime.mongo import NOW, Document
 from lightflow_scheduler import checks, messages, paging
 from lightflow_scheduler.collaborators import Collaborators
 from lightflow_scheduler.runs import Runs
+from lightflow_scheduler.served import Served, dag_run_waits_for, run_waits_for, served, task_waits_for
 
 _SHOWN = "run dag task index queue python state error started_at finished_at changed_at"
 FIELDS: Final[Document] = {
@@ -24,9 +25,6 @@ FIELDS: Final[Document] = {
 
 HISTORY: Final = {**FIELDS, "attempts": 1}
 _RUNS_AT_ONCE: Final = 100
-
-Served = frozenset[tuple[str, str]]
-"""(queue, Python) pairs that living task workers serve."""
 
 
 class Tasks:
@@ -44,12 +42,12 @@ class Tasks:
         tasks: dict[str, list[Document]] = {dag["name"]: [] for dag in dags}
         async for task in self._db["task_runs"].find({"run": run["_id"]}, HISTORY if history else FIELDS):
             tasks.setdefault(task["dag"], []).append(task)
-        served = await self.served() if any(_waits(task) for each in tasks.values() for task in each) else frozenset()
+        now = await served(self._with) if run["state"] not in FINAL else frozenset()
         shown = []
         for dag in sorted(dags, key=lambda each: (each["created_at"] is None, each["created_at"], each["_id"])):
             ordered = sorted(tasks[dag["name"]], key=lambda each: each["index"])
-            shown.append(messages.dag_run(dag, (messages.task(each, waits_for(each, served)) for each in ordered)))
-        return messages.run(run, shown)
+            shown.append(messages.dag_run(dag, shown_tasks(ordered, now), dag_run_waits_for(dag, now)))
+        return messages.run(run, shown, run_waits_for(run, now))
 
     async def page(self, request: pb.ListTasksRequest) -> pb.ListTasksResponse:
         """A page of the tasks of a run, or of all runs that are not final."""
@@ -68,8 +66,7 @@ class Tasks:
             found += await self._db["task_runs"].find(query, FIELDS).sort("_id", 1).limit(limit).to_list()
             if len(found) > size:
                 break
-        served = await self.served() if any(map(_waits, found)) else frozenset()
-        shown = [messages.task(task, waits_for(task, served)) for task in found[:size]]
+        shown = await self.shown(found[:size])
         token = paging.token_of([shown[-1].id]) if len(found) > size else ""
         return pb.ListTasksResponse(tasks=shown, next_page_token=token)
 
@@ -84,11 +81,11 @@ class Tasks:
         reason = "it is no longer kept" if had else f"it is {state}" + ("" if state in FINAL else "; wait for it")
         raise ResultMissing(request.task, reason)
 
-    async def served(self) -> Served:
-        """What living task workers take tasks from."""
-        workers = await self._db["workers"].find({"service": Service.TASK_WORKER, "draining": False}).to_list()
-        living = filter(self._with.alive, workers)
-        return frozenset((queue, worker["python"]) for worker in living for queue in worker["queues"])
+    async def shown(self, tasks: Iterable[Document]) -> list[pb.Task]:
+        """Tasks as messages, each with what it waits for."""
+        tasks = list(tasks)
+        queued = any(task["state"] == State.QUEUED for task in tasks)
+        return shown_tasks(tasks, await served(self._with) if queued else frozenset())
 
     async def check_name(self, run_id: str, text: str) -> None:
         """Raise TaskUnknown where a run has no task called NAME or DAG:n/NAME."""
@@ -126,20 +123,9 @@ def named(text: str) -> Document:
     return {"task": task} if dag is None else {"dag": dag, "task": task}
 
 
-def waits_for(task: Mapping[str, Any], served: Served) -> str:
-    """Why a queued task does not run; empty where a worker may take it at any moment."""
-    if not _waits(task):
-        return ""
-    if task.get("delayed"):
-        return "its delay"
-    queue, python = task["queue"], task.get("python")
-    if not any(name == queue for name, _ in served):
-        return f"a worker of queue {queue}"
-    return "" if python is None or (queue, python) in served else f"a worker of queue {queue} with Python {python}"
-
-
-def _waits(task: Mapping[str, Any]) -> bool:
-    return bool(task["state"] == State.QUEUED)
+def shown_tasks(tasks: Iterable[Document], served: Served) -> list[pb.Task]:
+    """Tasks as messages, by what is served."""
+    return [messages.task(task, task_waits_for(task, served)) for task in tasks]
 
 
 def _batches(runs: list[str]) -> Iterable[list[str]]:

@@ -13,7 +13,7 @@ from lightflow.runtime.rpc.requests import timestamp
 from lightflow_scheduler import checks, events, messages
 from lightflow_scheduler.collaborators import Collaborators
 from lightflow_scheduler.runs import HIDDEN, Runs
-from lightflow_scheduler.tasks import FIELDS, Tasks, task_of, waits_for
+from lightflow_scheduler.tasks import FIELDS, Tasks, task_of
 from lightflow_scheduler.waiting import soon
 
 LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -108,9 +108,7 @@ class Watching:
         found = await self._db["task_runs"].find(query, FIELDS).to_list()
         newest = events.newest((task["changed_at"] for task in found), changes.since)
         changes.since = max(changes.since, newest - OVERLAP)
-        queued = any(task["state"] == State.QUEUED for task in found)
-        served = await self._tasks.served() if queued else frozenset()
-        return changes.fresh([messages.task(task, waits_for(task, served)) for task in found])
+        return changes.fresh(await self._tasks.shown(found))
 
     async def _events(self, run_id: str, since: datetime) -> list[pb.Event]:
         changed = {"changed_at": {"$gte": since}}

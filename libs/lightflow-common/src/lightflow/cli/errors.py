@@ -34,12 +34,18 @@ class RunNotSucceeded(click.exceptions.Exit):
         super().__init__(ExitCode.FAILED)
 
 
-def run_guarded(body: Callable[[], Any]) -> int:
-    """Call `body`; tell on stderr what went wrong, if anything. Answers with the exit code."""
+def run_guarded(body: Callable[[], Any], color: bool | None = None) -> int:
+    """Call `body`; tell on stderr what went wrong, if anything. Answers with the exit code.
+
+    `color` is False where colours are unwanted; None lets the place that is written to decide.
+    """
     try:
         code = body()
     except click.exceptions.Exit as end:
         return end.exit_code
+    except click.exceptions.NoArgsIsHelpError as asked:
+        click.echo(asked.ctx.get_help())
+        return ExitCode.SUCCESS
     except BrokenPipeError:
         # The reader has gone (`| head`): nobody is left to tell, and flushing at exit must not complain either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -48,7 +54,7 @@ def run_guarded(body: Callable[[], Any]) -> int:
         if os.environ.get(DEBUG):
             sys.excepthook(type(error), error, error.__traceback__)
         text, code = explain(error)
-        click.echo(text, err=True)
+        click.echo(text.replace("Error:", click.style("Error:", fg="red"), 1), err=True, color=color)
     return code if isinstance(code, int) else ExitCode.SUCCESS
 
 

@@ -10,16 +10,19 @@ from lightflow.cli.live import View, view
 from lightflow.cli.logprinter import prefixed
 from lightflow.cli.render.documents import run_document
 from lightflow.cli.render.progress import Progress
-from lightflow.cli.render.runs import summary
+from lightflow.cli.render.runs import summary, waiting_lines
 from lightflow.cli.result import write_json
 from lightflow.cli.session import Session
 from lightflow.cli.streams import Happened, Streams
-from lightflow.core.errors import NoControlService, RunFinished
+from lightflow.core.errors import NoControlService, RequestFailed, RunFinished
 from lightflow.runtime.loglines import LogLines, Writer
 
 if TYPE_CHECKING:
     from lightflow.control.v1 import control_pb2 as pb
     from lightflow.runtime.rpc.client import ControlClient
+
+SILENCE = 3.0
+"""Seconds without news after which a run in which nothing runs is asked what it waits for."""
 
 
 def follow_to_end(client: "ControlClient", run_id: str, session: Session, *, show: bool = True) -> None:
@@ -37,13 +40,36 @@ def follow_to_end(client: "ControlClient", run_id: str, session: Session, *, sho
 
 
 def wait(client: "ControlClient", run_id: str) -> "pb.Run":
-    """The run, once it is final. Ctrl-C ends the waiting, not the run."""
+    """The run, once it is final. Ctrl-C ends the waiting, not the run; what it waits for in vain is told on stderr."""
+    unserved = Unserved(client, run_id)
     with Streams(run=lambda: client.watch_run(run_id)) as streams:
-        for happened in streams.read():
-            if happened.kind == "interrupted":
+        for happened in streams.read(quiet_after=SILENCE):
+            if happened.kind == "quiet":
+                for line in unserved.news():
+                    click.echo(line, err=True)
+            elif happened.kind == "interrupted":
                 click.echo(f"Run {run_id} goes on; `lightflowctl stop {run_id}` stops it.", err=True)
                 raise RunNotSucceeded
     return client.get_run(run_id)
+
+
+class Unserved:
+    """What a run waits for because nobody serves a queue; asked while nothing happens, told once."""
+
+    def __init__(self, client: "ControlClient", run_id: str) -> None:
+        self._client = client
+        self._run_id = run_id
+        self._told: set[str] = set()
+
+    def news(self) -> list[str]:
+        """A line for each thing that waits and was not told of."""
+        try:
+            found = waiting_lines(self._client.get_run(self._run_id))
+        except (NoControlService, RequestFailed):
+            return []  # the streams are told of an outage too, and know how long to bear it
+        fresh = [line for line in found if line not in self._told]
+        self._told.update(fresh)
+        return fresh
 
 
 class Follower:
@@ -54,6 +80,7 @@ class Follower:
         self._run_id = run_id
         self._progress = Progress()
         self._lines = LogLines()
+        self._unserved = Unserved(client, run_id)
         self._interrupts = 0
 
     def follow(self, session: Session) -> "pb.Run":
@@ -64,7 +91,7 @@ class Follower:
         )
         color = click.get_current_context().color
         with streams, view(self._progress, to_stderr=session.json, color=color) as shown:
-            for happened in streams.read():
+            for happened in streams.read(quiet_after=SILENCE):
                 self._take(happened, shown)
             for writer, line in self._lines.close():
                 shown.say(self._prefixed(writer, line))
@@ -73,6 +100,10 @@ class Follower:
     def _take(self, happened: Happened, shown: View) -> None:
         if happened.kind == "interrupted":
             self._interrupted(shown)
+        elif happened.kind == "quiet":
+            if not self._progress.runs_something:
+                for line in self._unserved.news():
+                    shown.say(line)
         elif happened.kind == "reopened":
             if happened.stream == "logs":
                 self._lines.replay()
@@ -83,8 +114,9 @@ class Follower:
 
     def _written(self, piece: "pb.StreamLogsResponse", shown: View) -> None:
         writer = Writer(piece.dag, piece.task, piece.attempt)
-        for line in self._lines.feed(writer, piece.text):
-            shown.say(self._prefixed(writer, line))
+        lines = [self._prefixed(writer, line) for line in self._lines.feed(writer, piece.text)]
+        if lines:
+            shown.say("\n".join(lines))  # at once: a live view is drawn anew each time
 
     def _prefixed(self, writer: Writer, line: str) -> str:
         return prefixed(writer, line, full=self._progress.is_ambiguous(writer.task))

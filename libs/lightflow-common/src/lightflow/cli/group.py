@@ -1,13 +1,18 @@
 """A click group whose subcommands are imported when they are called, so that `--help` costs one import of click."""
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import Any
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lightflow.cli.errors import run_guarded
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 Sections = Mapping[str, Mapping[str, tuple[str, str]]]
 """title -> subcommand -> (module that exposes `command`, short help)"""
@@ -29,6 +34,14 @@ class LazyGroup(click.Group):
             return None
         command: click.Command = import_module(self._known[cmd_name][0]).command
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """As click does it, without importing every subcommand for its help."""
+        from click.shell_completion import CompletionItem
+
+        fitting = [CompletionItem(name, help=text) for name, (_, text) in self._known.items()]
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [item for item in fitting if item.value.startswith(incomplete)] + options
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for title, section in self.sections.items():
@@ -55,4 +68,10 @@ class LazyGroup(click.Group):
 
         if not standalone_mode:
             return body()
-        sys.exit(run_guarded(body))
+        words = sys.argv[1:] if args is None else args
+        sys.exit(run_guarded(body, False if os.environ.get("NO_COLOR") or self._declines_color(words) else None))
+
+    def _declines_color(self, words: Sequence[str]) -> bool:
+        """Whether an option says so: read by hand, because a command that is wrong is never parsed to its end."""
+        own = takewhile(lambda word: word not in self._known, words)
+        return "--no-color" in words or ("-n" in own and any("-n" in param.opts for param in self.params))

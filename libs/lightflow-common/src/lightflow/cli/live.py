@@ -1,5 +1,6 @@
 """How a run that goes on is shown: on a terminal with a live picture at the bottom, else line by line."""
 
+import os
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -28,7 +29,7 @@ class View(ABC):
 
     @abstractmethod
     def say(self, text: str) -> None:
-        """Show a line: what a task wrote, or what this program has to tell."""
+        """Show lines: what a task wrote, or what this program has to tell."""
 
 
 class PlainView(View):
@@ -64,7 +65,7 @@ class LiveView(View):
 def view(progress: Progress, *, to_stderr: bool, color: bool | None) -> Iterator[View]:
     """The view that fits where it is shown."""
     file = sys.stderr if to_stderr else sys.stdout
-    if not file.isatty():
+    if not is_live(file):
         yield PlainView(file)
         return
     from rich.console import Console
@@ -73,6 +74,11 @@ def view(progress: Progress, *, to_stderr: bool, color: bool | None) -> Iterator
     console = Console(file=file, no_color=color is False, highlight=False)
     with Live(console=console, get_renderable=lambda: picture(progress), transient=True) as live:
         yield LiveView(live)
+
+
+def is_live(file: TextIO) -> bool:
+    """Whether what is written there can be changed in place."""
+    return file.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def picture(progress: Progress) -> "RenderableType":

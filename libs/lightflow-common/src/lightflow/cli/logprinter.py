@@ -1,5 +1,6 @@
 """Prints what tasks wrote, line by line."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -24,21 +25,21 @@ class LogPrinter:
     def take(self, piece: "pb.StreamLogsResponse") -> None:
         """Print the lines that this piece completes."""
         writer = Writer(piece.dag, piece.task, piece.attempt)
-        for line in self.lines.feed(writer, piece.text):
-            self._print(writer, line)
+        self._print(writer, self.lines.feed(writer, piece.text))
 
     def close(self) -> None:
         """Print what is left without an end of line."""
         for writer, line in self.lines.close():
-            self._print(writer, line)
+            self._print(writer, [line])
 
-    def _print(self, writer: Writer, line: str) -> None:
+    def _print(self, writer: Writer, lines: Sequence[str]) -> None:
         if self.json:
-            write_json_line({"dag": writer.dag, "task": writer.task, "attempt": writer.attempt, "text": line})
-        elif self.bare:
-            click.echo(line)
-        else:
-            click.echo(prefixed(writer, line, full=writer.task in self.ambiguous))
+            for line in lines:
+                write_json_line({"dag": writer.dag, "task": writer.task, "attempt": writer.attempt, "text": line})
+            return
+        full = writer.task in self.ambiguous
+        if lines:
+            click.echo("\n".join(line if self.bare else prefixed(writer, line, full=full) for line in lines))
 
 
 def prefixed(writer: Writer, line: str, *, full: bool) -> str:

@@ -35,12 +35,12 @@ class Session:
         """The folder of the embedded stack."""
         return self.data_dir_given or Path(os.environ.get("LIGHTFLOW_DATA_DIR") or ".lightflow")
 
-    def connect(self) -> "ControlClient":
+    def connect(self, **options: Any) -> "ControlClient":
         """A client of the system that the options name; raises NoControlService."""
         from lightflow.runtime.rpc.client import ControlClient
         from lightflow.runtime.rpc.targets import find_target
 
-        return ControlClient(find_target(self.target, self.config, self.data_dir))
+        return ControlClient(find_target(self.target, self.config, self.data_dir), **options)
 
     @cached_property
     def config(self) -> "Config | None":

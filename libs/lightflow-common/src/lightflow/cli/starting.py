@@ -1,6 +1,6 @@
 """What `run`, `start`, `show` and `deploy` share: naming a workflow, handing over a file, starting a run."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from lightflow.cli import completing
 from lightflow.cli.errors import WrongInput
 from lightflow.cli.parsing import parse_arguments
 from lightflow.cli.sources import File, Named, find_source
@@ -39,9 +40,25 @@ class Start:
 
         with said(self.source):
             name, upload = handed_over(client, self.source, libraries)
-            return client.start_run(
+            answer = client.start_run(
                 name, upload=upload, text=self.arguments, key=new_id(), queue=self.queue, keep_data=self.keep_data
             )
+        for line in misnamed(answer, self.arguments):
+            click.echo(line, err=True)
+        return answer.run
+
+
+def misnamed(answer: "pb.StartRunResponse", given: Collection[str]) -> list[str]:
+    """A note for each argument that no option names although one that was not given is called nearly so."""
+    from lightflow.core.nearest import nearest
+
+    options = [name for name in answer.run.arguments.fields if name not in given]
+    near = [(name, nearest(name, options)) for name in answer.unnamed]
+    return [
+        f"Note: {name!r} is no option of {answer.run.workflow} and is stored as given; was {meant!r} meant?"
+        for name, meant in near
+        if meant
+    ]
 
 
 def start_options(command: Command) -> Command:
@@ -50,7 +67,7 @@ def start_options(command: Command) -> Command:
         click.option("-k", "--keep-data", is_flag=True, help="Keep the run's data store after its end."),
         click.option("-q", "--queue", default="", metavar="NAME", help="Queue of the run  [default: workflow]."),
         click.argument("arguments", metavar="[NAME=VALUE]...", nargs=-1),
-        click.argument("workflow", metavar="NAME|FILE"),
+        click.argument("workflow", metavar="NAME|FILE", shell_complete=completing.workflows),
     ):
         command = decorate(command)
     return command

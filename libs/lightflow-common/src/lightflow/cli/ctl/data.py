@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lightflow.cli import completing
 from lightflow.cli.parsing import parse_value
 from lightflow.cli.session import Session, pass_session, session_options
 
 if TYPE_CHECKING:
     from lightflow.runtime.rpc.client import ControlClient
 
+_run = click.argument("run", metavar="RUN", shell_complete=completing.runs)
 _section = click.option(
     "--section", type=click.Choice(["data", "meta"]), default="data", show_default=True, help="Part of the store."
 )
@@ -32,7 +34,7 @@ def command() -> None:
 
 
 @command.command("get")
-@click.argument("run", metavar="RUN")
+@_run
 @click.argument("key")
 @_section
 @session_options
@@ -82,7 +84,7 @@ def _change(
 
 
 @command.command("set")
-@click.argument("run", metavar="RUN")
+@_run
 @click.argument("key")
 @click.argument("value")
 @_section
@@ -94,7 +96,7 @@ def set_(session: Session, run: str, key: str, value: str, section: str) -> None
 
 
 @command.command("push")
-@click.argument("run", metavar="RUN")
+@_run
 @click.argument("key")
 @click.argument("value")
 @_section
@@ -106,7 +108,7 @@ def push(session: Session, run: str, key: str, value: str, section: str) -> None
 
 
 @command.command("extend")
-@click.argument("run", metavar="RUN")
+@_run
 @click.argument("key")
 @click.argument("value")
 @_section

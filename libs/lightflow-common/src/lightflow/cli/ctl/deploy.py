@@ -2,12 +2,13 @@
 
 import click
 
+from lightflow.cli import completing
 from lightflow.cli.session import Session, pass_session, session_options
 from lightflow.cli.sources import find_source
 
 
 @click.command("deploy")
-@click.argument("workflow", metavar="NAME|FILE")
+@click.argument("workflow", metavar="NAME|FILE", shell_complete=completing.workflows)
 @session_options
 @pass_session
 def command(session: Session, workflow: str) -> None:

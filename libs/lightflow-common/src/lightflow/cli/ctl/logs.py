@@ -5,15 +5,18 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lightflow.cli import completing
 from lightflow.cli.session import Session, pass_session, session_options
 
 if TYPE_CHECKING:
     from lightflow.control.v1 import control_pb2 as pb
 
+TASK = "Only of this task (NAME or DAG:n/NAME)."
+
 
 @click.command("logs")
-@click.argument("run", metavar="RUN")
-@click.option("-t", "--task", default="", metavar="NAME", help="Only of this task (NAME or DAG:n/NAME).")
+@click.argument("run", metavar="RUN", shell_complete=completing.runs)
+@click.option("-t", "--task", default="", metavar="NAME", help=TASK, shell_complete=completing.tasks)
 @click.option("-f", "--follow", is_flag=True, help="Go on until the run ends.")
 @session_options
 @pass_session

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lightflow.cli import completing
 from lightflow.cli.session import Session, pass_session, session_options
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ MOST_LINES = 100
 
 
 @click.command("status")
-@click.argument("run", metavar="[RUN]", required=False)
+@click.argument("run", metavar="[RUN]", required=False, shell_complete=completing.runs)
 @click.option("-s", "--state", "states", type=click.Choice(STATES), multiple=True, help="Only runs in this state.")
 @click.option("-w", "--workflow", default="", metavar="NAME", help="Only runs of this workflow.")
 @click.option("--since", metavar="TIME", help="Only runs created since: 10m, 2h, 3d, or a date.")

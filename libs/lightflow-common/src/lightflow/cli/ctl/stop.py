@@ -4,6 +4,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lightflow.cli import completing
+from lightflow.cli.asking import confirm, yes_option
+from lightflow.cli.completing import LIVE
 from lightflow.cli.finding import find_run
 from lightflow.cli.session import Session, pass_session, session_options
 
@@ -11,14 +14,14 @@ if TYPE_CHECKING:
     from lightflow.control.v1 import control_pb2 as pb
     from lightflow.runtime.rpc.client import ControlClient
 
-_LIVE = ("pending", "running", "stopping")
+TASK = "Stop only the DAG run that this task is in (NAME or DAG:n/NAME)."
 
 
 @click.command("stop")
-@click.argument("runs", metavar="[RUN]...", nargs=-1)
-@click.option("-t", "--task", metavar="NAME", help="Stop only the DAG run that this task is in (NAME or DAG:n/NAME).")
+@click.argument("runs", metavar="[RUN]...", nargs=-1, shell_complete=completing.live_runs)
+@click.option("-t", "--task", metavar="NAME", help=TASK, shell_complete=completing.tasks)
 @click.option("--now", is_flag=True, help="Kill what still runs after a grace of 10 s.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask before all runs are stopped.")
+@yes_option
 @session_options
 @pass_session
 def command(session: Session, runs: tuple[str, ...], task: str | None, now: bool, yes: bool) -> None:
@@ -53,7 +56,7 @@ def command(session: Session, runs: tuple[str, ...], task: str | None, now: bool
 
 def told(run: "pb.Run") -> str:
     """What became of a run that was asked to stop."""
-    how = "is stopping" if run.state in _LIVE else f"had ended before: {run.state}"
+    how = f"is {run.state}" if run.state in (*LIVE, "stopped") else f"had ended before: {run.state}"
     return f"Run {run.run_id} of {run.workflow} {how}."
 
 
@@ -71,10 +74,12 @@ def dag_of(run: "pb.Run", task: str) -> str:
 
 
 def _all(client: "ControlClient", yes: bool) -> list[str]:
-    found = [run.run_id for run in client.list_runs(states=_LIVE)]
-    if found and not yes:
-        click.confirm(f"Stop {len(found)} runs?" if len(found) > 1 else "Stop 1 run?", abort=True, err=True)
-    return found
+    from lightflow.cli.render.runs import counted
+
+    found = list(client.list_runs(states=LIVE))
+    if found:
+        confirm(f"Stop {counted(found)}?", yes)
+    return [run.run_id for run in found]
 
 
 def _stop(client: "ControlClient", run_id: str, now: bool) -> "pb.Run | None":

@@ -2,8 +2,8 @@
 
 import click
 
+from lightflow.cli.errors import WrongInput
 from lightflow.cli.session import Session, pass_session, session_options
-from lightflow.cli.sources import Named
 
 
 @click.command("undeploy")
@@ -13,10 +13,13 @@ from lightflow.cli.sources import Named
 def command(session: Session, name: str) -> None:
     """Load a workflow afresh at every start again."""
     from lightflow.cli.result import write_json
-    from lightflow.cli.starting import said
+    from lightflow.core.errors import WorkflowUnknown
 
-    with session.connect() as client, said(Named(name)):
-        client.undeploy_workflow(name)
+    with session.connect() as client:
+        try:
+            client.undeploy_workflow(name)
+        except WorkflowUnknown as error:
+            raise WrongInput(f"{name} is not deployed{error.hint}") from None
     if session.json:
         write_json({"name": name, "deployed": False})
     else:

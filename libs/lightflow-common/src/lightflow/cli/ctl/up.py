@@ -72,7 +72,9 @@ def _in_background(session: Session, options: "StackOptions") -> None:
     info = Stack.start(**options.to_json()).info
     _tell(session, info)
     if not session.json:
-        click.echo(f"`{_command(info)} down` stops it.")
+        from lightflow.cli.render.stack import typed
+
+        click.echo(f"`{typed(info)} down` stops it.")
 
 
 def _in_foreground(session: Session, options: "StackOptions") -> None:
@@ -86,7 +88,7 @@ def _in_foreground(session: Session, options: "StackOptions") -> None:
         click.echo("Stopping; running tasks get their grace, a second Ctrl-C cuts it short.", err=True)
 
     serve(options, ready, on_stop=stopping)
-    click.echo("Stopped.", err=True)
+    click.echo("Stopped. Runs that had not ended go on after the next `up`.", err=True)
 
 
 def _tell(session: Session, info: "StackInfo") -> None:
@@ -105,13 +107,9 @@ def _tell(session: Session, info: "StackInfo") -> None:
 
 def _next(info: "StackInfo") -> str:
     """A command that works where the person is, with the workflows that the system has."""
+    from lightflow.cli.render.stack import typed
     from lightflow.config import Config
 
     folders = Config.from_file(info.config).workflows
     what = "run simple" if any((Path(folder) / "simple.py").is_file() for folder in folders) else "list"
-    return f"{_command(info)} {what}"
-
-
-def _command(info: "StackInfo") -> str:
-    here = Path(".lightflow").resolve() == Path(info.data_dir)
-    return "lightflowctl" if here else f"lightflowctl --data-dir {info.data_dir}"
+    return f"{typed(info)} {what}"

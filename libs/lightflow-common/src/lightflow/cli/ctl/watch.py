@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lightflow.cli import completing
 from lightflow.cli.session import Session, pass_session, session_options
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command("watch")
-@click.argument("run", metavar="[RUN]", required=False)
+@click.argument("run", metavar="[RUN]", required=False, shell_complete=completing.runs)
 @click.option("--since", metavar="TIME", help="Begin with what happened since: 10m, 2h, 3d, or a date.")
 @session_options
 @pass_session

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from lightflow.cli.asking import confirm, yes_option
 from lightflow.cli.session import Session, pass_session
 
 _DEST = click.argument("dest", metavar="DEST", type=click.Path(path_type=Path))
@@ -17,7 +18,8 @@ def command() -> None:
 
 @command.command("default")
 @_DEST
-def default(dest: Path) -> None:
+@yes_option
+def default(dest: Path, yes: bool) -> None:
     """Write the default configuration to DEST: a folder, or the name of the file.
 
     \b
@@ -29,7 +31,7 @@ def default(dest: Path) -> None:
     if not file.parent.is_dir():
         raise click.UsageError(f"there is no folder {file.parent} to write {file.name} into; make it first")
     if file.exists():
-        click.confirm(f"{file} exists already. Overwrite it?", abort=True, err=True)
+        confirm(f"{file} exists already. Overwrite it?", yes)
     file.write_text(Config.default(), encoding="utf-8")
     click.echo(f"Wrote {file}.")
 
@@ -63,7 +65,8 @@ def _yaml(document: object) -> str:
 @command.command("examples")
 @_DEST
 @click.option("-u", "--user-dir", is_flag=True, help="Copy right into DEST, not into a folder `examples` in it.")
-def examples(dest: Path, user_dir: bool) -> None:
+@yes_option
+def examples(dest: Path, user_dir: bool, yes: bool) -> None:
     """Copy the example workflows into a folder `examples` in DEST.
 
     \b
@@ -74,7 +77,7 @@ def examples(dest: Path, user_dir: bool) -> None:
     existing = [file.name for file in files if (folder / file.name).exists()]
     if existing:
         names = ", ".join(existing[:4]) + (", ..." if len(existing) > 4 else "")
-        click.confirm(f"{folder} has {names} already. Overwrite?", abort=True, err=True)
+        confirm(f"{folder} has {names} already. Overwrite?", yes)
     folder.mkdir(parents=True, exist_ok=True)
     for file in files:
         shutil.copyfile(file, folder / file.name)

@@ -7,6 +7,7 @@ from importlib import import_module
 
 import click
 
+from lightflow.cli import completing
 from lightflow.cli.errors import WrongInput
 from lightflow.cli.session import Session, pass_session
 
@@ -15,7 +16,7 @@ _PREFIX = "lightflow_"
 
 
 @click.command("ext", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
-@click.argument("name")
+@click.argument("name", shell_complete=completing.extensions)
 @click.argument("arguments", metavar="[ARGS]...", nargs=-1, type=click.UNPROCESSED)
 @pass_session
 def command(session: Session, name: str, arguments: tuple[str, ...]) -> None:
@@ -26,7 +27,7 @@ def command(session: Session, name: str, arguments: tuple[str, ...]) -> None:
     """
     module = f"{_PREFIX}{name.replace('-', '_')}"
     if module in _OWN or importlib.util.find_spec(module) is None:
-        raise WrongInput(f"There is no extension {name!r}: no package {module} is installed{_installed()}")
+        raise WrongInput(f"There is no extension {name!r}: no package {module} is installed{_listed(installed())}")
     if importlib.util.find_spec(f"{module}.__main__") is None:
         raise WrongInput(f"The package {module} has no module __main__ to run")
     if session.config_file is not None:
@@ -37,10 +38,11 @@ def command(session: Session, name: str, arguments: tuple[str, ...]) -> None:
     main(list(arguments))
 
 
-def _installed() -> str:
-    names = sorted(
-        found.name.removeprefix(_PREFIX)
-        for found in pkgutil.iter_modules()
-        if found.name.startswith(_PREFIX) and found.name not in _OWN
-    )
+def installed() -> list[str]:
+    """The names of the extensions that there are."""
+    modules = [found.name for found in pkgutil.iter_modules() if found.name.startswith(_PREFIX)]
+    return sorted(name.removeprefix(_PREFIX) for name in modules if name not in _OWN)
+
+
+def _listed(names: list[str]) -> str:
     return f"; there are: {', '.join(names)}" if names else ""

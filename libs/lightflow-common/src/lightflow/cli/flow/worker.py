@@ -2,6 +2,8 @@
 
 import click
 
+from lightflow.cli import completing
+from lightflow.cli.asking import confirm, yes_option
 from lightflow.cli.session import Session, pass_session
 
 
@@ -45,9 +47,10 @@ def start(session: Session, queues: str, name: str | None, celery_args: tuple[st
 
 
 @command.command("stop")
-@click.argument("ids", metavar="[NAME|ID]...", nargs=-1)
+@click.argument("ids", metavar="[NAME|ID]...", nargs=-1, shell_complete=completing.workers)
+@yes_option
 @pass_session
-def stop(session: Session, ids: tuple[str, ...]) -> None:
+def stop(session: Session, ids: tuple[str, ...], yes: bool) -> None:
     """Ask workers to stop, all where none is named; running tasks get their grace, then go back to the queue.
 
     Asks before it stops all.
@@ -56,7 +59,7 @@ def stop(session: Session, ids: tuple[str, ...]) -> None:
 
     config = session.configuration()
     if not ids:
-        click.confirm("Stop all workers?", abort=True, err=True)
+        confirm("Stop all workers?", yes)
     stopped = stop_worker(config, worker_ids=ids or None)
     for worker in stopped:
         click.echo(f"Worker {worker.name} is stopping.")
@@ -73,11 +76,12 @@ def status(session: Session, filter_queues: str, details: bool) -> None:
     from lightflow.cli.render.workers import worker_details, workers_overview
     from lightflow.workers import list_workers
 
-    workers = list_workers(session.configuration(), filter_by_queues=split(filter_queues))
+    queues = split(filter_queues)
+    workers = list_workers(session.configuration(), filter_by_queues=queues)
     if details and workers:
         click.echo("\n\n".join(map(worker_details, workers)))
     else:
-        click.echo(workers_overview(workers))
+        click.echo(workers_overview(workers, queues))
 
 
 def split(queues: str) -> list[str]:

@@ -1,17 +1,22 @@
 """`lightflow workflow`: list, start, stop and see workflows on the running system."""
 
 from datetime import UTC, datetime
+from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
 
+from lightflow.cli import completing
+from lightflow.cli.asking import confirm, yes_option
+from lightflow.cli.completing import LIVE
+from lightflow.cli.errors import WrongInput
 from lightflow.cli.session import Session, pass_session
 from lightflow.cli.starting import Start, start_options
 
 if TYPE_CHECKING:
+    from lightflow.control.v1 import control_pb2 as pb
     from lightflow.runtime.rpc.client import ControlClient
-
-LIVE = ("pending", "running", "stopping")
 
 
 @click.group("workflow")
@@ -22,7 +27,10 @@ def command() -> None:
 @command.command("list")
 @pass_session
 def list_(session: Session) -> None:
-    """List the workflows of the configuration's folders with their short descriptions; needs no running system."""
+    """List the workflows and what they are for.
+
+    Those in the folders of the configuration; a system need not run.
+    """
     from lightflow.cli.render.workflows import workflow_lines
     from lightflow.workflows import list_workflows
 
@@ -45,49 +53,59 @@ def start(session: Session, workflow: str, arguments: tuple[str, ...], queue: st
         run = asked.send(client, session.libraries)
     click.echo(run.run_id)
     click.echo(f"Workflow {run.workflow} is started. See how it goes:", err=True)
-    for command, tells in (
-        (f"lightflowctl logs -f {run.run_id[:8]}", "prints"),
-        ("lightflow workflow status", "states"),
-    ):
-        click.echo(f"  {command:<32}the tasks' {tells}", err=True)
+    click.echo(next_steps(run.run_id[:8], session.config_file), err=True)
+
+
+def next_steps(run: str, config: Path | None) -> str:
+    """What to type next; `lightflowctl` is told of a configuration by the environment."""
+    ctl = f"LIGHTFLOW_CONFIG={quote(str(config))} lightflowctl" if config else "lightflowctl"
+    steps = ((f"{ctl} logs -f {run}", "what its tasks print"), (f"{ctl} status {run}", "the states of its tasks"))
+    width = max(len(command) for command, _ in steps)
+    return "\n".join(f"  {command:<{width}}  {tells}" for command, tells in steps)
 
 
 @command.command("stop")
-@click.argument("names", metavar="[NAME|RUN]...", nargs=-1)
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.argument("names", metavar="[NAME|RUN]...", nargs=-1, shell_complete=completing.live_names)
+@yes_option
 @pass_session
 def stop(session: Session, names: tuple[str, ...], yes: bool) -> None:
-    """Stop the runs of workflows, or runs by their ids or by the id of a job; without names all runs. Asks first."""
+    """Stop runs: running tasks may finish, nothing new starts. Asks first.
+
+    Runs are named by their workflow, by their ids or by the id of a job; without a name all are stopped.
+    """
+    from lightflow.cli.render.runs import counted
     from lightflow.core.errors import RunFinished
 
     with session.connect() as client:
-        ids = named_runs(client, names)
-        if not ids:
+        runs = named_runs(client, names)
+        if not runs:
             click.echo("No run is going on.")
             return
-        if not yes:
-            click.confirm(f"Stop {len(ids)} run{'s' if len(ids) > 1 else ''}?", abort=True, err=True)
-        for run_id in ids:
+        confirm(f"Stop {counted(runs)}?", yes)
+        for each in runs:
             try:
-                run = client.stop_run(run_id)
+                run = client.stop_run(each.run_id)
                 click.echo(f"Run {run.run_id} of {run.workflow} is {run.state}.")
             except RunFinished as error:
                 click.echo(str(error))
 
 
-def named_runs(client: "ControlClient", names: tuple[str, ...]) -> list[str]:
-    """The ids of the runs that are meant: those of a workflow that go on, or the one of an id; else all."""
-    from lightflow.cli.finding import find_run
+def named_runs(client: "ControlClient", names: tuple[str, ...]) -> "list[pb.Run]":
+    """The runs that are meant: those of a workflow that go on, or the one of an id; without names all that go on."""
+    from lightflow.core.errors import InvalidRequest, RunUnknown
+    from lightflow.core.nearest import hint
     from lightflow.runtime.records import run_of
 
-    going_on = {run.run_id: run.workflow for run in client.list_runs(states=LIVE)}
-    if not names:
-        return list(going_on)
-    found: dict[str, None] = {}
-    for name in names:
-        of_workflow = [run_id for run_id, workflow in going_on.items() if workflow == name]
-        found.update(dict.fromkeys(of_workflow or [find_run(client, run_of(name)).run_id]))
-    return list(found)
+    going_on = list(client.list_runs(states=LIVE))
+    found = {run.run_id: run for run in going_on if not names or run.workflow in names}
+    for name in set(names) - {run.workflow for run in going_on}:
+        try:
+            run = client.get_run(run_of(name))
+        except (InvalidRequest, RunUnknown):
+            known = dict.fromkeys(run.workflow for run in going_on)
+            raise WrongInput(f"No run that goes on is of a workflow or has an id {name!r}{hint(name, known)}") from None
+        found[run.run_id] = run
+    return list(found.values())
 
 
 @command.command("status")
@@ -102,4 +120,7 @@ def status(session: Session, details: bool) -> None:
         runs = list(client.list_runs(states=LIVE))
         if details and runs:
             runs = [client.get_run(run.run_id) for run in runs]
-    click.echo("\n\n".join(run_details(run, now) for run in runs) if details and runs else runs_table(runs, now))
+    if details and runs:
+        click.echo("\n\n".join(run_details(run, now) for run in runs))
+    else:
+        click.echo(runs_table(runs, now, none="No run is going on. `lightflowctl status` lists those that ended too."))

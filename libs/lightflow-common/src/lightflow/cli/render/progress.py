@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from lightflow.cli.render.runs import error_line
+from lightflow.cli.render.failures import error_line
 from lightflow.cli.render.times import seconds_of, span
 
 if TYPE_CHECKING:
@@ -50,6 +50,11 @@ class Progress:
     def running(self, dag: str) -> list[str]:
         """The names of the tasks of a DAG run that run now."""
         return [key.name for key, task in self.tasks.items() if key.dag == dag and task.state == "running"]
+
+    @property
+    def runs_something(self) -> bool:
+        """Whether a task runs now."""
+        return any(task.state == "running" for task in self.tasks.values())
 
     def _take(self, key: TaskKey, task: "pb.Task") -> str:
         before = self.tasks.get(key)

@@ -1,16 +1,15 @@
 """Runs and their tasks as text."""
 
-import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
 
-from lightflow.cli.render.columns import clean, columns, state
+from lightflow.cli.render.columns import columns, state
 from lightflow.cli.render.documents import run_document
+from lightflow.cli.render.failures import error_line, error_text
 from lightflow.cli.render.times import local, seconds_of, since, span, time_of
-from lightflow.runtime.sources import as_given
 
 if TYPE_CHECKING:
     from lightflow.control.v1 import control_pb2 as pb
@@ -18,15 +17,11 @@ if TYPE_CHECKING:
 MOST_TASKS = 60
 """A closing summary with more tasks than this shows those that did not succeed, and counts the others."""
 
-_FRAME = re.compile(r'^\s*File "(?P<file>.+)", line (?P<line>\d+), in (?P<function>.+)$')
-_OURS = re.compile(r"[/\\](lightflow_task_worker|lightflow[/\\](models|tasks|runtime|local|core))[/\\]")
-_LIBRARIES = re.compile(r"[/\\](site-packages|dist-packages|lib[/\\]python3[^/\\]*)[/\\]|^<")
 
-
-def runs_table(runs: Sequence["pb.Run"], now: datetime) -> str:
-    """A line for each run."""
+def runs_table(runs: Sequence["pb.Run"], now: datetime, none: str = "No runs.") -> str:
+    """A line for each run, or what to say where there is none."""
     if not runs:
-        return "No runs."
+        return none
     rows = [
         (
             run.run_id,
@@ -34,11 +29,11 @@ def runs_table(runs: Sequence["pb.Run"], now: datetime) -> str:
             state(run.state),
             local(time_of(run, "started_at") or time_of(run, "created_at")),
             span(since(run, now)),
-            error_line(run.error) if run.HasField("error") else "",
+            error_line(run.error) if run.HasField("error") else _waits(run),
         )
         for run in runs
     ]
-    return columns(("RUN", "WORKFLOW", "STATE", "STARTED", "DURATION", "ERROR"), rows)
+    return columns(("RUN", "WORKFLOW", "STATE", "STARTED", "DURATION", ""), rows)
 
 
 def run_details(run: "pb.Run", now: datetime) -> str:
@@ -47,6 +42,22 @@ def run_details(run: "pb.Run", now: datetime) -> str:
     if run.HasField("error"):
         parts.append(error_text(run.error))
     return "\n\n".join(parts)
+
+
+def counted(runs: Sequence["pb.Run"]) -> str:
+    """How many runs, and of which workflows: what a question is about."""
+    if len(runs) == 1:
+        return f"run {runs[0].run_id} of {runs[0].workflow}"
+    names = list(dict.fromkeys(run.workflow for run in runs))
+    return f"{len(runs)} runs of {', '.join(names[:5])}{', ...' if len(names) > 5 else ''}"
+
+
+def waiting_lines(run: "pb.Run") -> list[str]:
+    """What of a run does not go on, and what for: the run, DAG runs, tasks."""
+    found = [f"The run {_waits(run)}"] if run.waits_for else []
+    found += [f"{dag.name} {_waits(dag)}" for dag in run.dags if dag.waits_for]
+    tasks = [task for dag in run.dags for task in dag.tasks if task.waits_for]
+    return found + [f"{task.dag}/{task.name} {_waits(task)}" for task in tasks]
 
 
 def summary(run: "pb.Run", now: datetime) -> str:
@@ -64,44 +75,12 @@ def closing_line(run: "pb.Run") -> str:
     return f"Run {run.run_id} of {run.workflow} {_ended(run.state)}{taken}."
 
 
-def error_line(error: "pb.Error") -> str:
-    """An error in one line."""
-    said = clean(error.message.strip())
-    place = f"task {error.task!r}: " if error.task else ""
-    return place + (f"{error.type}: {said}" if said else error.type)
-
-
-def error_text(error: "pb.Error") -> str:
-    """An error, the task at fault, and the line of the user's code that raised it."""
-    where = f" in task {error.task!r} of {error.dag}" if error.task else ""
-    said = f"{error.type}: {error.message.strip()}" if error.message.strip() else error.type
-    text = click.style(f"Error{where}: ", fg="red") + said
-    frame = user_line(error.traceback)
-    return f"{text}\n  {frame}" if frame else text
-
-
-def user_line(traceback: str) -> str:
-    """The last line of a traceback that lies in the user's own code, else in a library: `file:line in function: code`.
-
-    "" where there is no such line: what Lightflow itself says of a task has no place in the user's code.
-    """
-    lines = traceback.splitlines()
-    frames = [(match, index) for index, line in enumerate(lines) if (match := _FRAME.match(line))]
-    found = [entry for entry in frames if not _OURS.search(entry[0]["file"])]
-    if not found:
-        return ""
-    own = [entry for entry in found if not _LIBRARIES.search(entry[0]["file"])]
-    match, index = (own or found)[-1]
-    code = lines[index + 1].strip() if index + 1 < len(lines) and lines[index + 1].startswith("    ") else ""
-    place = f"{as_given(match['file'])}:{match['line']} in {match['function']}"
-    return f"{place}: {code}" if code else place
-
-
 def _heading(run: "pb.Run", now: datetime) -> str:
     facts = [
         ("workflow", run.workflow),
         ("version", run.version[:12]),
         ("state", state(run.state) + (f" ({run.reason})" if run.state == "stopping" and run.reason else "")),
+        ("", _waits(run)),
         ("started", local(time_of(run, "started_at"))),
         ("finished", local(time_of(run, "finished_at"))),
         ("duration", span(since(run, now))),
@@ -117,7 +96,7 @@ def arguments_text(run: "pb.Run") -> str:
 
 
 def _dag(dag: "pb.DagRun", tasks: Iterable["pb.Task"], now: datetime) -> str:
-    head = f"{click.style(dag.name, bold=True)}  {state(dag.state)}"
+    head = f"{click.style(dag.name, bold=True)}  {state(dag.state)}  {_waits(dag)}".rstrip()
     rows = [_row(task, now) for task in tasks]
     return f"{head}\n{columns(_TITLES, rows, indent='  ')}" if rows else head
 
@@ -126,11 +105,15 @@ _TITLES = ("TASK", "STATE", "ATTEMPTS", "DURATION", "WORKER", "")
 
 
 def _row(task: "pb.Task", now: datetime) -> tuple[str, ...]:
-    note = f"waits for {task.waits_for}" if task.waits_for else ""
+    note = _waits(task)
     if task.HasField("error"):
         note = error_line(task.error).removeprefix(f"task {task.name!r}: ")
     attempts = str(task.attempts) if task.attempts else ""
     return (task.name, state(task.state), attempts, span(since(task, now)), task.worker, note)
+
+
+def _waits(what: "pb.Run | pb.DagRun | pb.Task") -> str:
+    return click.style(f"waits for {what.waits_for}", fg="yellow") if what.waits_for else ""
 
 
 def _summary_of(dag: "pb.DagRun", now: datetime, many: bool) -> str:

@@ -1,6 +1,7 @@
 """A stack as a table and as a JSON document."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lightflow.cli.render.columns import columns, state
@@ -33,6 +34,12 @@ def stack_document(info: "StackInfo") -> dict[str, Any]:
         "started_at": info.started_at,
         "processes": [process_document(process) for process in info.processes],
     }
+
+
+def typed(info: "StackInfo") -> str:
+    """How a person begins a command that speaks to this stack, from the folder where they are."""
+    here = Path(".lightflow").resolve() == Path(info.data_dir)
+    return "lightflowctl" if here else f"lightflowctl --data-dir {info.data_dir}"
 
 
 def processes_table(processes: "Iterable[ProcessInfo]") -> str:

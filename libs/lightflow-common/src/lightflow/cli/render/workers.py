@@ -11,10 +11,12 @@ if TYPE_CHECKING:
     from lightflow.queue.models import WorkerStats
 
 
-def workers_overview(workers: Sequence["WorkerStats"]) -> str:
-    """A line for each worker."""
+def workers_overview(workers: Sequence["WorkerStats"], queues: Sequence[str] = ()) -> str:
+    """A line for each worker, of those that serve one of the queues where some are named."""
     if not workers:
-        return "No living workers. `lightflow worker start` starts one."
+        what = f"No living worker serves {' or '.join(queues)}." if queues else "No living workers."
+        option = f" -q {','.join(queues)}" if queues else ""
+        return f"{what} `lightflow worker start{option}` starts one."
     rows = [(worker.name, str(worker.pid), _running(worker), _queues(worker)) for worker in workers]
     return columns(("WORKER", "PID", "RUNNING", "QUEUES"), rows)
 

@@ -191,10 +191,13 @@ class DagRun(_message.Message):
     STARTED_AT_FIELD_NUMBER: _builtins.int
     FINISHED_AT_FIELD_NUMBER: _builtins.int
     QUEUE_FIELD_NUMBER: _builtins.int
+    WAITS_FOR_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """with its :n"""
     state: _builtins.str
     queue: _builtins.str
+    waits_for: _builtins.str
+    """why it does not go on: "a dag-runner of queue X"; empty otherwise"""
     @_builtins.property
     def tasks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Task]: ...
     @_builtins.property
@@ -210,10 +213,11 @@ class DagRun(_message.Message):
         started_at: _timestamp_pb2.Timestamp | None = ...,
         finished_at: _timestamp_pb2.Timestamp | None = ...,
         queue: _builtins.str = ...,
+        waits_for: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["finished_at", b"finished_at", "started_at", b"started_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["finished_at", b"finished_at", "name", b"name", "queue", b"queue", "started_at", b"started_at", "state", b"state", "tasks", b"tasks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["finished_at", b"finished_at", "name", b"name", "queue", b"queue", "started_at", b"started_at", "state", b"state", "tasks", b"tasks", "waits_for", b"waits_for"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -237,6 +241,7 @@ class Run(_message.Message):
     QUEUE_FIELD_NUMBER: _builtins.int
     KEEP_DATA_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    WAITS_FOR_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     workflow: _builtins.str
     version: _builtins.str
@@ -246,6 +251,8 @@ class Run(_message.Message):
     keep_data: _builtins.bool
     reason: _builtins.str
     """stopped aborted failed, from the moment the run is stopping; else empty"""
+    waits_for: _builtins.str
+    """in GetRun and ListRuns, why it does not go on: "a scheduler of queue X"; empty otherwise"""
     @_builtins.property
     def arguments(self) -> _struct_pb2.Struct:
         """as far as JSON can say them"""
@@ -283,10 +290,11 @@ class Run(_message.Message):
         queue: _builtins.str = ...,
         keep_data: _builtins.bool = ...,
         reason: _builtins.str = ...,
+        waits_for: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "created_at", b"created_at", "duration", b"duration", "error", b"error", "finished_at", b"finished_at", "started_at", b"started_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "created_at", b"created_at", "dags", b"dags", "duration", b"duration", "error", b"error", "finished_at", b"finished_at", "keep_data", b"keep_data", "queue", b"queue", "reason", b"reason", "run_id", b"run_id", "started_at", b"started_at", "state", b"state", "version", b"version", "workflow", b"workflow"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "created_at", b"created_at", "dags", b"dags", "duration", b"duration", "error", b"error", "finished_at", b"finished_at", "keep_data", b"keep_data", "queue", b"queue", "reason", b"reason", "run_id", b"run_id", "started_at", b"started_at", "state", b"state", "version", b"version", "waits_for", b"waits_for", "workflow", b"workflow"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -417,18 +425,24 @@ class StartRunResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RUN_FIELD_NUMBER: _builtins.int
+    UNNAMED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def run(self) -> Global___Run:
         """without dags"""
+
+    @_builtins.property
+    def unnamed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """arguments that no option of the workflow names; they are stored too"""
 
     def __init__(
         self,
         *,
         run: Global___Run | None = ...,
+        unnamed: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["run", b"run", "unnamed", b"unnamed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -70,7 +70,7 @@ class ControlClient:
         key: str = "",
         queue: str = "",
         keep_data: bool = False,
-    ) -> "pb.Run":
+    ) -> "pb.StartRunResponse":
         """Start a workflow by name or upload handle.
 
         `text` holds arguments as typed, `encoded` such in the BSON value encoding. The same `key` starts once.
@@ -82,8 +82,8 @@ class ControlClient:
             keep_data=keep_data,
             **_source(name, upload),
         )
-        run: pb.Run = self._call(self._stub.StartRun, request, LOAD_TIMEOUT).run
-        return run
+        answer: pb.StartRunResponse = self._call(self._stub.StartRun, request, LOAD_TIMEOUT)
+        return answer
 
     def stop_run(self, run_id: str, *, now: bool = False, grace: float | None = None) -> "pb.Run":
         """Stop a run; with `now`, what still runs after `grace` seconds is killed."""
@@ -123,10 +123,10 @@ class ControlClient:
 
     # Workflows
 
-    def list_workflows(self, *, page_size: int = 0) -> "Iterator[pb.Workflow]":
+    def list_workflows(self, *, page_size: int = 0, timeout: float = LOAD_TIMEOUT) -> "Iterator[pb.Workflow]":
         """The workflows in the workflow folders and those deployed, by name."""
         return self._pages(
-            self._stub.ListWorkflows, self._pb.ListWorkflowsRequest(page_size=page_size), "workflows", LOAD_TIMEOUT
+            self._stub.ListWorkflows, self._pb.ListWorkflowsRequest(page_size=page_size), "workflows", timeout
         )
 
     def get_workflow(self, name: str = "", *, upload: str = "") -> "pb.Workflow":

@@ -72,8 +72,9 @@ def _bind(server: grpc.aio.Server, address: str, credentials: grpc.ServerCredent
         _add_port(server, address, credentials)
         return address
     host, _, port = address.rpartition(":")
-    with suppress(ServiceUnavailable):
-        return f"{host}:{_add_port(server, address, credentials)}"
+    if not answers(address):  # gRPC complains on stderr of a port that is taken
+        with suppress(ServiceUnavailable):
+            return f"{host}:{_add_port(server, address, credentials)}"
     free = _add_port(server, f"{host}:0", credentials)
     logger.warning("port %s of %s is taken; the control service listens on port %d", port, host, free)
     return f"{host}:{free}"

@@ -35,7 +35,7 @@ def taken(name: str | None, system: str) -> Iterator[Place]:
     make_private(folder)
     prefix = hashlib.sha256(system.encode()).hexdigest()[:12]
     for candidate in [name] if name else default_names():
-        stem = hashlib.sha256(candidate.encode()).hexdigest()[:12] if name else candidate
+        stem = hashlib.sha256(candidate.encode()).hexdigest()[:12]
         with _locked(folder / f"{prefix}-{stem}.lock") as locked:
             if not locked:
                 continue
