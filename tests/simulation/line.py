@@ -1,7 +1,6 @@
 """Between a process and the server: where latency, outages, pauses and death come in."""
 
 import asyncio
-import sys
 from typing import TYPE_CHECKING, Any
 
 from pymongo.errors import AutoReconnect
@@ -9,23 +8,10 @@ from tests.simulation.faults import Fault
 from tests.simulation.mongo.server import Steps
 from tests.simulation.process import Process
 
+from lightflow.runtime.failpoints import step_under_way
+
 if TYPE_CHECKING:
     from tests.simulation.world import World
-
-DEPTH = 12
-
-
-def step_under_way() -> str:
-    """The function of the product that makes this call, as module:name."""
-    frame = sys._getframe(2)
-    for _ in range(DEPTH):
-        module = frame.f_globals["__name__"]
-        if module.startswith("lightflow"):
-            return f"{module}:{frame.f_code.co_qualname}"
-        if frame.f_back is None:
-            break
-        frame = frame.f_back
-    return "outside"
 
 
 class Line:

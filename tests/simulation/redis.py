@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import ConnectionError as RedisConnectionError
 from tests.simulation.faults import KILLS, Fault
-from tests.simulation.line import step_under_way
 from tests.simulation.process import Process
+
+from lightflow.runtime.failpoints import step_under_way
 
 if TYPE_CHECKING:
     from tests.simulation.world import World

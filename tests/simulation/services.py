@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.simulation.faults import KILLS, Fault
-from tests.simulation.line import Line, step_under_way
+from tests.simulation.line import Line
 from tests.simulation.mongo.client import Database
 from tests.simulation.process import Process
 from tests.simulation.redis import Client
@@ -18,6 +18,7 @@ from lightflow.runtime.connections import Connections
 from lightflow.runtime.consumer import ids_of
 from lightflow.runtime.consumer_watch import ConsumerWatch
 from lightflow.runtime.datastore.mongo import RunStore
+from lightflow.runtime.failpoints import step_under_way
 from lightflow.runtime.hints import SCHEMA, messages
 from lightflow.runtime.looking import LookingService
 from lightflow.runtime.membership import Member, Membership

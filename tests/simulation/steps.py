@@ -9,13 +9,8 @@ import lightflow
 import lightflow_dag_runner
 import lightflow_scheduler
 import lightflow_task_worker
+from lightflow.runtime.failpoints import WRITES
 
-WRITES = frozenset(
-    {
-        "insert_one", "insert_many", "update_one", "update_many", "find_one_and_update", "replace_one", "bulk_write",
-        "delete_one", "delete_many", "upload_from_stream",
-    }
-)  # fmt: skip
 SENDS = frozenset({"send", "execute", "send_task"})
 
 PACKAGES = {

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lightflow.config import Config
-from lightflow.runtime import logs, payloads
+from lightflow.runtime import failpoints, logs, payloads
 from lightflow.runtime.broker import make_app
 from lightflow.runtime.datastore import queries
 from lightflow.runtime.datastore.mongo import RunStore
@@ -40,7 +40,9 @@ async def connected(config: Config, engine: EngineSettings, name: str, *indexes:
     async with contextlib.AsyncExitStack() as closing:
         client = connect(config, name)
         closing.push_async_callback(client.close)
-        db = database(client, config)
+        sender = Hints(make_app(config, name), engine.hint_bound)
+        closing.callback(sender.close)
+        db, hints = failpoints.around(database(client, config), sender)
         declared = (payloads.indexes(), queries.indexes(), logs.indexes(), *indexes)
         await when_reachable("MongoDB", lambda: create_indexes(db, *declared))
         key_file = Path(engine.signing_key_file) if engine.signing_key_file else None
@@ -50,6 +52,4 @@ async def connected(config: Config, engine: EngineSettings, name: str, *indexes:
         notifier = Notifier(connect_redis(config))
         await notifier.start()
         closing.push_async_callback(notifier.close)
-        hints = Hints(make_app(config, name), engine.hint_bound)
-        closing.callback(hints.close)
         yield Connections(db, saved, Specs(db, saved), RunStore(db, saved), notifier, Queues(asking), hints)
