@@ -127,10 +127,10 @@ WRONG = {
     ),
     "a cycle nobody validated": (
         "a, b = PythonTask('a'), PythonTask('b')\nd = Dag('d')\nd.define({a: b, b: a}, validate=False)",
-        "DirectedAcyclicGraphInvalid",
+        "WorkflowDefinitionError",
         ["'d'", "b -> a -> b"],
     ),
-    "a DAG without a schema": ("d = Dag('d')", "DirectedAcyclicGraphUndefined", ["'d'", "no schema"]),
+    "a DAG without a schema": ("d = Dag('d')", "WorkflowDefinitionError", ["'d'", "no schema"]),
     "two tasks of one name": (
         "d = Dag('d', schema={PythonTask('a'): PythonTask('a')})",
         "WorkflowDefinitionError",

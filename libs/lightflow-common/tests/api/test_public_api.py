@@ -82,7 +82,7 @@ SIGNATURES: list[tuple[Callable[..., Any], str]] = [
     (
         DataStore,
         "host, port, database, *, username=None, password=None, auth_source='admin', auth_mechanism=None,"
-        " connect_timeout=30000, auto_connect=False, handle_reconnect=True",
+        " connect_timeout=30000, auto_connect=False, handle_reconnect=True, uri=None",
     ),
     (DataStoreDocument.get, "self, key, default=None, *, section='data'"),
     (DataStoreDocument.set, "self, key, value, *, section='data'"),
