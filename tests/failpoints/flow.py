@@ -1,15 +1,18 @@
 """Reaches as many steps of the services as one small run can: sub-DAGs, joins, retries, skips, store, large values."""
 
+import time
+
 from lightflow.models import Action, Dag, Option, Parameters, StopTask
 from lightflow.tasks import PythonTask
 
 LARGE = 100_000
 
-parameters = Parameters([Option("size", type=int)])
+parameters = Parameters([Option("size", type=int), Option("pause", default=0.0, type=float)])
 
 
 def begin(data, store, signal, context):
     print("begun")
+    time.sleep(store.get("pause"))
     data["numbers"] = list(range(store.get("size")))
     store.push("seen", context.task_name)
     store.set("large.value", b"x" * LARGE)

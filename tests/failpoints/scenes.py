@@ -64,10 +64,8 @@ class Scene:
     def killed(self) -> None:
         """A task worker dies under its tasks, and another takes over."""
         with self._client() as client:
-            run = self._persistently(lambda: client.start(FLOW, size=SIZE))
-            pid = self.stack.process("task-worker").pid
-            if pid is not None:
-                os.kill(pid, signal.SIGKILL)
+            run = self._persistently(lambda: client.start(FLOW, size=SIZE, pause=2.0))
+            os.kill(self._process_of(run), signal.SIGKILL)
             self._ends_well(client, run)
 
     def restarted(self) -> None:
@@ -87,6 +85,14 @@ class Scene:
         states = {task.name: task.state for task in tasks if task.dag == "main:1"}
         assert states == STATES
         assert {task.state for task in tasks if task.dag != "main:1"} == {"succeeded"}
+
+    def _process_of(self, run: Run) -> int:
+        """The worker that runs the first task."""
+        while True:
+            for task in self._control(lambda control: list(control.list_tasks(run.id))):
+                if task.state == "running":
+                    return int(self.stack.process(task.worker.partition("@")[0].removesuffix("-1")).pid or 0)
+            LOOK_AGAIN.wait(0.05)
 
     def _client(self) -> Client:
         return self._persistently(lambda: Client(config=None, target=self._target()))
