@@ -6,9 +6,10 @@ import pytest
 
 from lightflow.core.errors import AttemptSuperseded, NoControlService, ServiceUnavailable
 from lightflow_task_worker import calls
+from lightflow_task_worker.attempt import Attempt
 from lightflow_task_worker.calls import Calling, TaskCalls
 
-TASK = {"_id": "run:main:1/0", "run": "run", "dag": "main:1", "task": "asks"}
+TASK = {"_id": "run:main:1/0", "run": "run", "dag": "main:1", "task": "asks", "attempts": [{}]}
 START = {"name": "part", "data": False, "call": 1}
 
 
@@ -26,10 +27,14 @@ class Control:
 
 
 @pytest.fixture
-def asking(monkeypatch):
-    """The calls of an attempt, and what it is known by, with a control service and a lease."""
+def attempt():
+    return Attempt(TASK, SimpleNamespace())
+
+
+@pytest.fixture
+def asking(monkeypatch, attempt):
+    """The calls of the attempt, with a control service and a lease."""
     monkeypatch.setattr(calls, "PAUSE", 0.0)
-    attempt = SimpleNamespace(task=TASK, id=TASK["_id"], number=1, superseded=False)
     return lambda control, holds=lambda: True: TaskCalls(attempt, Calling(None, control, None, None, holds))
 
 
@@ -40,8 +45,9 @@ async def test_a_call_is_repeated_under_one_id_for_as_long_as_no_control_service
     assert control.requests == ["run:main:1/0/1/1"] * 5
 
 
-async def test_a_call_is_given_up_once_the_lease_is_no_longer_good(asking):
+async def test_an_attempt_whose_call_is_refused_for_want_of_a_lease_has_no_outcome(asking, attempt):
     control, good = Control(*[NoControlService()] * 9), iter([True, True, False])
     with pytest.raises(AttemptSuperseded):
         await asking(control, lambda: next(good)).call("start_dag", START, b"")
     assert len(control.requests) == 2
+    assert attempt.superseded, "the error that its code was told must not become the outcome of its task"
