@@ -12,7 +12,7 @@ from tests.chaos import record
 from tests.chaos.auditor import STUCK, Finding, audit
 from tests.chaos.driving import Accepted, Driver
 from tests.chaos.evidence import Evidence, Window
-from tests.chaos.expected import Expected, expect
+from tests.chaos.expected import Expected, expect, prepare
 from tests.chaos.faults import FAULTS
 from tests.chaos.leftovers import leftovers, processes
 from tests.chaos.report import Results
@@ -38,6 +38,7 @@ class Options:
 
 def campaign(folder: Path, seeds: Iterator[int], options: Options) -> Iterator[tuple[int, Results]]:
     """What came of the round of each seed, on one system."""
+    prepare(folder / "expected")
     with running(folder, options.times) as system:
         ledger = Ledger(folder / "ledger")
         for seed in seeds:

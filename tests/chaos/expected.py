@@ -4,7 +4,7 @@ import pickle
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from shutil import copyfile
+from shutil import copytree, ignore_patterns
 from typing import Any
 
 from tests.chaos.flows.workload import Plan, plan_of
@@ -41,11 +41,13 @@ class Expected:
     dags: dict[str, dict[str, ExpectedTask]]
 
 
+def prepare(folder: Path) -> Path:
+    """A folder with the helpers of the workflow files."""
+    return Path(copytree(FLOWS, folder, ignore=ignore_patterns("__pycache__")))
+
+
 def write(folder: Path, seed: int, largest: int, orders: Path | None) -> Path:
-    """The workflow file of a seed, with its helpers beside it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for helper in FLOWS.glob("*.py"):
-        copyfile(helper, folder / helper.name)
+    """The workflow file of a seed, beside its helpers."""
     file = folder / f"plan_{seed}.py"
     file.write_text(FILE.format(seed=seed, largest=largest, folder=orders and str(orders)))
     return file

@@ -10,7 +10,6 @@ from tests.chaos.due import PHASES
 from tests.chaos.faults import FAULTS
 from tests.chaos.striking import Struck
 
-
 SHOWN = 10
 """Findings of one check that are told."""
 
@@ -87,5 +86,7 @@ def _table(rows: Iterator[list[str]]) -> Iterator[str]:
     table = list(rows)
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
     for row in table:
-        first, *rest = (cell.ljust(width) if not at else cell.rjust(width) for at, (cell, width) in enumerate(zip(row, widths)))
+        first, *rest = (
+            cell.ljust(width) if not at else cell.rjust(width) for at, (cell, width) in enumerate(zip(row, widths))
+        )
         yield "  ".join((first, *rest)).rstrip()

@@ -45,7 +45,9 @@ class Strikes:
         self.struck: list[Struck] = []
         self.missed: list[Strike] = []
         self.begun = time.monotonic()
-        lanes = [list(strikes)] if calm else [[s for s in strikes if s.lane == lane] for lane in sorted(lanes_of(strikes))]
+        lanes = (
+            [list(strikes)] if calm else [[s for s in strikes if s.lane == lane] for lane in sorted(lanes_of(strikes))]
+        )
         self._watching = ThreadPoolExecutor(16, "recovery")
         self._lanes = ThreadPoolExecutor(max(1, len(lanes)), "lane")
         self._work: list[Future[None]] = [self._lanes.submit(self._lane, lane) for lane in lanes]
@@ -110,9 +112,7 @@ class Strikes:
         except PyMongoError:
             return frozenset(), ("mongod away",)
 
-    def _recovery(
-        self, fault: Fault, victim: Victim, before: Owed, at: float, over: threading.Event
-    ) -> float | None:
+    def _recovery(self, fault: Fault, victim: Victim, before: Owed, at: float, over: threading.Event) -> float | None:
         """Seconds until what was owed is done, and the task that was struck runs again."""
         if fault.from_end:
             over.wait()

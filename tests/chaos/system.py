@@ -18,6 +18,7 @@ from typing import Any
 
 from pymongo import MongoClient
 from redis import Redis
+from tests.chaos.expected import prepare
 
 from lightflow.config import Config
 from lightflow.local.stack import Servers
@@ -63,8 +64,7 @@ class System:
 
     def __init__(self, folder: Path, data_dir: Path, times: Times) -> None:
         self.folder, self.times = folder, times
-        self.flows = folder / "flows"
-        self.flows.mkdir(exist_ok=True)
+        self.flows = prepare(folder / "flows")
         self.disk_limited = False
         config = folder / "lightflow.cfg"
         engine = "".join(f"  {name}: {value}\n" for name, value in times.settings.items())

@@ -22,6 +22,7 @@ Outcome = tuple[str, str, int]
 STARVED = 0.4
 """Share of a span of time for which a process that had something to do was not let do it."""
 
+
 class Ledger:
     """The ledger's lines so far; may be asked from any thread."""
 

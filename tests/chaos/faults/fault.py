@@ -62,5 +62,3 @@ class ServerFault(Fault):
 def incarnation(system: System, pid: int) -> tuple[str, ...]:
     """The incarnations of the service process with this pid."""
     return tuple(str(worker["_id"]) for worker in system.db["workers"].find({"pid": pid}, {"_id": 1}))
-
-

@@ -14,9 +14,10 @@ from random import Random
 from typing import Any
 
 from ledger import Writer
+from workload import DagPlan, Plan, TaskPlan, plan_of
+
 from lightflow.models import AbortWorkflow, Action, Dag, StopTask
 from lightflow.tasks import PythonTask
-from workload import DagPlan, Plan, TaskPlan, plan_of
 
 SLICE = 0.1
 """Seconds of a nap between two signs of life."""
