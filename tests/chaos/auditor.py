@@ -7,6 +7,7 @@ tasks wrote, and against what the same plans come to without faults.
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from tests.chaos.evidence import Evidence, Span
 from tests.chaos.record import RunRecord, TaskRecord
@@ -15,9 +16,6 @@ from tests.chaos.watching import Key
 from lightflow.core.states import FINAL
 
 LOST, DOUBLED, STUCK = "lost", "doubled", "stuck"
-
-TROUBLED = ("failed", "aborted", "stopped")
-"""What a run in which a task fails or aborts may make of its other tasks: none of them is in a hurry to be the first."""
 
 OVER = ("succeeded", "stopped", "aborted", "error", "killed")
 """How an attempt ends that its task may end with; errors are repeated while there are retries."""
@@ -75,13 +73,17 @@ def runs_end_as_without_faults(evidence: Evidence) -> Iterator[tuple[str, str, s
             yield LOST, run.id, f"plan {run.seed} {run.state}, and {expected.state} without faults: {run.error}"
         missing = expected.dags.keys() - set(run.origins.values())
         if missing and not expected.plan.has_trouble:
-            yield LOST, run.id, f"of plan {run.seed}, DAG runs of these origins are missing: {sorted(missing)}"
+            yield (
+                LOST,
+                run.id,
+                f"of plan {run.seed}, DAG runs of these origins are missing: {sorted(map(str, missing))}",
+            )
 
 
 def tasks_end_as_without_faults(evidence: Evidence) -> Iterator[tuple[str, str, str]]:
     for run, task in _tasks(evidence):
         expected = evidence.expected_of(run)
-        dag = expected.dags.get(str(run.origins[task.dag]))
+        dag = expected.dags.get(run.origins[task.dag])
         if dag is None:
             if not expected.plan.has_trouble:
                 yield LOST, task.id, "its DAG run is of an origin that there is not without faults"
@@ -95,7 +97,7 @@ def tasks_end_as_without_faults(evidence: Evidence) -> Iterator[tuple[str, str, 
 def results_are_those_without_faults(evidence: Evidence) -> Iterator[tuple[str, str, str]]:
     for run, task in _tasks(evidence):
         expected = evidence.expected_of(run)
-        dag = expected.dags.get(str(run.origins[task.dag]), {})
+        dag = expected.dags.get(run.origins[task.dag], {})
         wanted = dag[task.name].result if task.name in dag else None
         # In a run that stops, a task may be stopped that would have stopped by itself.
         one_is_stopped = expected.plan.has_trouble and task.state == "stopped" and None in (task.result, wanted)
@@ -152,13 +154,13 @@ def what_ended_had_run(evidence: Evidence) -> Iterator[tuple[str, str, str]]:
                 yield (
                     LOST,
                     task.id,
-                    f"attempt {number} is recorded as {attempt.outcome}, and the ledger has no end of it",
+                    f"attempt {number} is recorded as {attempt.outcome}, the ledger has no end of it",
                 )
 
 
 def attempts_do_not_overlap(evidence: Evidence) -> Iterator[tuple[str, str, str]]:
     for key, spans in evidence.spans.items():
-        for one, other in zip(spans, spans[1:], strict=False):
+        for one, other in pairwise(spans):
             if other.began < one.last - SLACK and not _excused(evidence, one, other):
                 both = f"attempts {one.attempt} and {other.attempt}"
                 yield DOUBLED, _name(key), f"{both} ran at once for {one.last - other.began:.2f} s"
@@ -166,20 +168,13 @@ def attempts_do_not_overlap(evidence: Evidence) -> Iterator[tuple[str, str, str]
 
 def no_task_runs_before_its_predecessors(evidence: Evidence) -> Iterator[tuple[str, str, str]]:
     for run, task in _tasks(evidence):
-        spans = evidence.spans.get((task.run, task.dag, task.name))
+        spans = evidence.spans.get((task.run, task.dag, task.name), [])
         plan = evidence.expected_of(run).plan.dag(task.dag.partition(":")[0]).task(task.name)
         for parent, _ in plan.parents if spans else ():
             before = evidence.tasks.get((task.run, task.dag, parent))
-            if before is None or before.state in ("skipped", "failed", "aborted"):
-                if before is None or before.state != "skipped":
-                    yield DOUBLED, task.id, f"it ran although {parent} {before.state if before else 'is not there'}"
-                continue
-            ends = [
-                s.last
-                for s in evidence.spans.get((task.run, task.dag, parent), ())
-                if s.attempt == len(before.attempts)
-            ]
-            if not ends or spans[0].began < ends[0] - SLACK:
+            if before is None or before.state in ("failed", "aborted"):
+                yield DOUBLED, task.id, f"it ran although {parent} {before.state if before else 'is not there'}"
+            elif before.state != "skipped" and not _ended_before(evidence, before, spans[0].began):
                 yield DOUBLED, task.id, f"it began before {parent} had ended"
 
 
@@ -240,6 +235,12 @@ def _tasks(evidence: Evidence) -> Iterator[tuple[RunRecord, TaskRecord]]:
     """The final tasks of final runs."""
     for run in _final(evidence):
         yield from ((run, task) for task in run.tasks if task.state in FINAL)
+
+
+def _ended_before(evidence: Evidence, task: TaskRecord, at: float) -> bool:
+    """Whether the attempt whose outcome was committed had ended by then."""
+    spans = evidence.spans.get((task.run, task.dag, task.name), ())
+    return any(span.attempt == len(task.attempts) and span.last <= at + SLACK for span in spans)
 
 
 def _explained(evidence: Evidence, outcome: str, at: float | None) -> bool:

@@ -1,4 +1,7 @@
-"""What the system owes: what waits for a look, a claim or an attempt. A fault is over when what was owed then is done."""
+"""What the system owes: what waits for a look, a claim or an attempt.
+
+A fault is over when what was owed as it struck is done.
+"""
 
 from collections.abc import Collection
 from typing import Any

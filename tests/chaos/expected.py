@@ -1,6 +1,7 @@
 """What must come of a plan: the same workflow, carried out by the in-process runner, which knows no faults."""
 
 import pickle
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -38,7 +39,7 @@ class Expected:
 
     plan: Plan
     state: State
-    dags: dict[str, dict[str, ExpectedTask]]
+    dags: Mapping[str | None, Mapping[str, ExpectedTask]]
 
 
 def prepare(folder: Path) -> Path:
@@ -58,7 +59,7 @@ def expect(folder: Path, seed: int, largest: int) -> Expected:
     from lightflow.local import run
 
     result = run(write(folder, seed, largest, None), sleep=lambda _: None)
-    dags = {}
+    dags: dict[str | None, dict[str, ExpectedTask]] = {}
     for name, dag in result.dag_runs.items():
         outputs = {task.name: pickle.loads(task.output) for task in dag.tasks.values() if task.output}
         tasks = {task.name: ExpectedTask(task.state, result_of(outputs.get(task.name))) for task in dag.tasks.values()}

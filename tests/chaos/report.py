@@ -85,8 +85,6 @@ def _by_fault(struck: Sequence[Struck]) -> Mapping[str, list[Struck]]:
 def _table(rows: Iterator[list[str]]) -> Iterator[str]:
     table = list(rows)
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
-    for row in table:
-        first, *rest = (
-            cell.ljust(width) if not at else cell.rjust(width) for at, (cell, width) in enumerate(zip(row, widths))
-        )
-        yield "  ".join((first, *rest)).rstrip()
+    for first, *rest in table:
+        cells = (cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True))
+        yield "  ".join((first.ljust(widths[0]), *cells)).rstrip()

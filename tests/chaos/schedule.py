@@ -32,8 +32,3 @@ def schedule(seed: int, duration: float, lanes: Mapping[str, Sequence[str]], *, 
             at = step * (number + random.random() * 0.5)
             strikes.append(Strike(at, lane, fault, number < must, random.randrange(1 << 30)))
     return sorted(strikes, key=lambda strike: strike.at)
-
-
-def seeds(seed: int) -> "Random":
-    """The seeds of the workflows, one after the other."""
-    return Random(f"{seed} workflows")

@@ -26,7 +26,7 @@ VICTIM_WITHIN = 15.0
 
 @dataclass(frozen=True)
 class Struck:
-    """A fault that struck `victim` at a time (wall clock) and was over at `back`; `recovered` in seconds, None: never."""
+    """A fault that struck `at` a time and was over at `back`; `recovered` in seconds, None: never."""
 
     fault: str
     victim: str
@@ -45,9 +45,7 @@ class Strikes:
         self.struck: list[Struck] = []
         self.missed: list[Strike] = []
         self.begun = time.monotonic()
-        lanes = (
-            [list(strikes)] if calm else [[s for s in strikes if s.lane == lane] for lane in sorted(lanes_of(strikes))]
-        )
+        lanes = [list(strikes)] if calm else list(_lanes(strikes).values())
         self._watching = ThreadPoolExecutor(16, "recovery")
         self._lanes = ThreadPoolExecutor(max(1, len(lanes)), "lane")
         self._work: list[Future[None]] = [self._lanes.submit(self._lane, lane) for lane in lanes]
@@ -55,7 +53,10 @@ class Strikes:
     @property
     def over(self) -> bool:
         """Whether all strikes have been carried out; raises what went wrong."""
-        return all([work.result() is None for work in self._work if work.done()]) and all(w.done() for w in self._work)
+        done = [work for work in self._work if work.done()]
+        for work in done:
+            work.result()
+        return len(done) == len(self._work)
 
     def close(self) -> None:
         """Wait for all of them and for the recovery from each."""
@@ -134,6 +135,8 @@ class Strikes:
         return not owed(self._system.db, victim.holders) & before
 
 
-def lanes_of(strikes: Sequence[Strike]) -> set[str]:
-    """The lanes that strikes are in."""
-    return {strike.lane for strike in strikes}
+def _lanes(strikes: Sequence[Strike]) -> dict[str, list[Strike]]:
+    lanes: dict[str, list[Strike]] = {}
+    for strike in strikes:
+        lanes.setdefault(strike.lane, []).append(strike)
+    return lanes

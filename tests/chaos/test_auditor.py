@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from tests.chaos.auditor import CHECKS, audit
@@ -44,7 +45,8 @@ EXPECTED = Expected(
 def task(name: str, state: str, *outcomes: str | None, result: str | None = None) -> TaskRecord:
     """A task of the run, its attempts a second each, from second 10 on."""
     attempts = tuple(AttemptRecord(outcome, 10.0 + at, 11.0 + at) for at, outcome in enumerate(outcomes))
-    return TaskRecord(f"{RUN}:main:1/{name}", RUN, "main:1", name, state, attempts, result and (result, ""), "then")
+    given = None if result is None else (result, "")
+    return TaskRecord(f"{RUN}:main:1/{name}", RUN, "main:1", name, state, attempts, given, "then")
 
 
 def steps(name: str, attempt: int, began: float, ended: float | None, pid: int = 1) -> list[Line]:
@@ -76,7 +78,7 @@ GOOD = Evidence(
 )
 
 
-def recorded(**changes: object) -> Evidence:
+def recorded(**changes: Any) -> Evidence:
     """The evidence with something else in the record of the run."""
     return replace(GOOD, runs={RUN: replace(RECORD, **changes)})
 

@@ -1,4 +1,4 @@
-"""What is seen of a system while it works: the ledger as it grows, outcomes as they are committed, the machine's pauses."""
+"""What is seen of a system while it works: the ledger, outcomes as they are committed, the machine's pauses."""
 
 import threading
 import time

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from pathlib import Path
 
 from tests.chaos.faults.fault import ServerFault, Victim
 from tests.chaos.system import System, Times
@@ -35,7 +36,7 @@ class DiskFull(ServerFault):
                 system.servers.kill(server)
                 system.start_servers(server)
 
-    def _file(self, system: System):
+    def _file(self, system: System) -> Path:
         return system.places.data_dir / "filler"
 
 

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from random import Random
-from typing import ClassVar
 
 from tests.chaos.system import System, Times
 from tests.chaos.watching import Key, Ledger
@@ -25,8 +24,8 @@ class Fault:
     be seen at once, `from_end` whether the bound counts from when it is over. Faults of one lane never overlap.
     """
 
-    name: ClassVar[str]
-    lane: ClassVar[str] = "processes"
+    name: str
+    lane = "processes"
     bound: float = 15.0
     explains: tuple[str, ...] = ()
     overlaps = False

@@ -65,7 +65,16 @@ class ForgedHints(ServerFault):
         app = make_app(system.config, "forger")
         found = [system.db[name].find_one({}, {"_id": 1}) for name in ("runs", "dag_runs", "task_runs")]
         real = [str(document["_id"]) for document in found if document]
-        hints = (None, 5, "junk", [], {}, {"v": 1}, {"v": 1, "ids": 7}, {"v": 1, "ids": ["junk", None, {}, *real]})
+        hints: tuple[object, ...] = (
+            None,
+            5,
+            "junk",
+            [],
+            {},
+            {"v": 1},
+            {"v": 1, "ids": 7},
+            {"v": 1, "ids": ["junk", None, {}, *real]},
+        )
         with system.redis() as redis:
             for place in LISTS:
                 for hint in (*hints, {"v": 99, "ids": real}):

@@ -20,7 +20,7 @@ class KillService(Fault):
     """SIGKILL of a scheduler, dag-runner or task worker."""
 
     def __init__(self, service: str, bound: float, explains: tuple[str, ...] = ()) -> None:
-        self.name = f"kill {service}"  # type: ignore[misc]  # one class for three kinds
+        self.name = f"kill {service}"
         self.service, self.bound, self.explains = service, bound, explains
 
     def choose(self, system: System, ledger: Ledger, random: Random) -> Victim | None:

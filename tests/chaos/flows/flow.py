@@ -16,7 +16,7 @@ from typing import Any
 from ledger import Writer
 from workload import DagPlan, Plan, TaskPlan, plan_of
 
-from lightflow.models import AbortWorkflow, Action, Dag, StopTask
+from lightflow.models import AbortWorkflow, Action, BaseTask, Dag, StopTask
 from lightflow.tasks import PythonTask
 
 SLICE = 0.1
@@ -31,7 +31,7 @@ def dags_of(seed: int, largest: int, folder: str | None = None) -> dict[str, Dag
 
 def _dag(plan: Plan, dag: DagPlan, folder: str | None) -> Dag:
     tasks = {task.name: _task(plan, dag, task, folder) for task in dag.tasks}
-    schema: dict[PythonTask, dict[PythonTask, str | None]] = {task: {} for task in tasks.values()}
+    schema: dict[BaseTask, dict[PythonTask, str | None]] = {task: {} for task in tasks.values()}
     for child in dag.tasks:
         for parent, slot in child.parents:
             schema[tasks[parent]][tasks[child.name]] = slot

@@ -43,7 +43,7 @@ TROUBLE = ("fails", "aborts")
 
 @dataclass(frozen=True)
 class DagPlan:
-    """A DAG; one without autostart has a first task, and a last one that always runs, and hands on what it was given."""
+    """A DAG; one without autostart has a first task, and a last one that always runs."""
 
     name: str
     autostart: bool
