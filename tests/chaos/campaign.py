@@ -14,23 +14,28 @@ from tests.chaos.driving import Accepted, Driver
 from tests.chaos.evidence import Evidence, Window
 from tests.chaos.expected import Expected, expect, prepare
 from tests.chaos.faults import FAULTS
+from tests.chaos.faults.redis import RedisThrice
 from tests.chaos.leftovers import leftovers, processes
 from tests.chaos.report import Results
 from tests.chaos.schedule import Strike, schedule
-from tests.chaos.striking import Strikes, Struck
+from tests.chaos.striking import PATIENCE, Strikes, Struck
 from tests.chaos.system import System, Times, running
 from tests.chaos.watching import Ledger, Outcomes, Stalls
 
 
 @dataclass(frozen=True)
 class Options:
-    """`duration` is for how long a round strikes, in seconds; `each` how often every fault strikes in it at least."""
+    """`duration` is for how long a round strikes, in seconds; `each` how often every fault strikes in it.
+
+    redis is restarted `thrice` so often. A `calm` round waits for the recovery from a fault before the next one; only
+    then can it be too late.
+    """
 
     times: Times
     faults: Sequence[str]
     duration: float
     each: int
-    pace: float
+    thrice: int
     calm: bool
     largest: int
     at_once: int
@@ -53,7 +58,9 @@ def strikes_of(seed: int, options: Options, skipped: dict[str, str]) -> list[Str
     for name in options.faults:
         if name not in skipped:
             lanes.setdefault("all" if options.calm else FAULTS[name].lane, []).append(name)
-    return schedule(seed, options.duration, lanes, each=options.each, pace=options.pace)
+    return schedule(
+        seed, options.duration, lanes, least=lambda name: options.thrice if name == RedisThrice.name else options.each
+    )
 
 
 def _round(system: System, ledger: Ledger, seed: int, options: Options) -> Results:
@@ -78,7 +85,7 @@ def _round(system: System, ledger: Ledger, seed: int, options: Options) -> Resul
         lines=ledger.lines()[before:],
         seen=outcomes.seen,
         windows=[*_windows(strikes.struck, system.times), *(_stall(*window) for window in stalls.windows)],
-        left=[*left, *(f"a start was refused: {said}" for said in driver.refused), *map(_missed, strikes.missed)],
+        left=[*left, *map(_refused, driver.refused), *map(_missed, strikes.missed), *_unrecovered(strikes.struck)],
     )
     with (system.folder / f"evidence-{seed}").open("wb") as file:
         pickle.dump(evidence, file)
@@ -91,6 +98,7 @@ def _round(system: System, ledger: Ledger, seed: int, options: Options) -> Resul
         findings=audit(evidence),
         skipped=skipped,
         stalls=len(stalls.windows),
+        late=list(_late(strikes.struck, stalls.windows)) if options.calm else [],
     )
 
 
@@ -108,6 +116,25 @@ def _windows(struck: Sequence[Struck], times: Times) -> Iterator[Window]:
 
 def _stall(begins: float, ends: float) -> Window:
     return Window("stall", begins - 1.0, ends + 10.0, ("lost",), overlaps=True)
+
+
+def _late(struck: Sequence[Struck], stalls: Sequence[tuple[float, float]]) -> Iterator[Struck]:
+    """The faults from which recovery took longer than it may, although the machine had time for it."""
+    for each in struck:
+        bound = FAULTS[each.fault].bound
+        stalled = any(begins < each.back + bound and each.at < ends for begins, ends in stalls)
+        if each.recovered is not None and each.recovered > bound and not stalled:
+            yield each
+
+
+def _unrecovered(struck: Sequence[Struck]) -> Iterator[str]:
+    for each in struck:
+        if each.recovered is None:
+            yield f"what was owed when {each.fault!r} struck {each.victim} was not done in {PATIENCE:g} s"
+
+
+def _refused(said: str) -> str:
+    return f"a start was refused: {said}"
 
 
 def _missed(strike: Strike) -> str:

@@ -67,11 +67,9 @@ class Strikes:
         self.struck.sort(key=lambda struck: struck.at)
 
     def _lane(self, strikes: list[Strike]) -> None:
-        for number, strike in enumerate(strikes):
+        for strike in strikes:
             time.sleep(max(0.0, self.begun + strike.at - time.monotonic()))
-            late = number + 1 < len(strikes) and time.monotonic() - self.begun > strikes[number + 1].at
-            if strike.must or not late:
-                self._strike(strike)
+            self._strike(strike)
 
     def _strike(self, strike: Strike) -> None:
         fault, random = FAULTS[strike.fault], Random(strike.seed)
