@@ -9,7 +9,8 @@ from pathlib import Path
 from random import Random
 
 from tests.chaos import record
-from tests.chaos.auditor import STUCK, Finding, audit
+from tests.chaos.auditor import Finding, audit
+from tests.chaos.checks.kinds import STUCK
 from tests.chaos.driving import Accepted, Driver
 from tests.chaos.evidence import Evidence, Window
 from tests.chaos.expected import Expected, expect, prepare

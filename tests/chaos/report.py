@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 
-from tests.chaos.auditor import DOUBLED, LOST, STUCK, Finding
+from tests.chaos.auditor import Finding
+from tests.chaos.checks.kinds import DOUBLED, LOST, STUCK
 from tests.chaos.due import PHASES
 from tests.chaos.faults import FAULTS
 from tests.chaos.striking import Struck
