@@ -24,6 +24,7 @@ class AttemptRecord:
     outcome: str | None
     began: float
     ended: float | None
+    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,11 +97,15 @@ def _origin(dag: str, tasks: Iterable[dict[str, Any]], outputs: dict[str, Any]) 
 
 def _task(task: dict[str, Any], output: Any) -> TaskRecord:
     attempts = (
-        AttemptRecord(each["outcome"], each["started_at"].timestamp(), _time(each.get("finished_at")))
+        AttemptRecord(each["outcome"], each["started_at"].timestamp(), _time(each.get("finished_at")), _error(each))
         for each in task["attempts"]
     )
     names = (task["_id"], task["run"], task["dag"], task["task"], task["state"])
     return TaskRecord(*names, tuple(attempts), result_of(output), str(task.get("finished_at")))
+
+
+def _error(attempt: dict[str, Any]) -> str:
+    return str((attempt.get("error") or {}).get("message", ""))
 
 
 def _time(moment: Any) -> float | None:

@@ -92,7 +92,8 @@ def attempts_are_explained(evidence: Evidence) -> Iterator[Breach]:
     for _, task in final_tasks(evidence):
         for number, attempt in enumerate(task.attempts, 1):
             if attempt.outcome in MISHAPS and not _explained(evidence, attempt.outcome, attempt.ended):
-                yield DOUBLED, task.id, f"attempt {number} {attempt.outcome}, and nothing was done that explains it"
+                what = f"attempt {number} {attempt.outcome} ({attempt.error})"
+                yield DOUBLED, task.id, f"{what}, and nothing was done that explains it"
 
 
 def _ended_before(evidence: Evidence, task: TaskRecord, at: float) -> bool:
