@@ -140,7 +140,9 @@ def _task(
         retries=failures + random.choice((0, 0, 1)),
         force_run=random.random() < 0.05,
         propagate_skip=random.random() < 0.9,
-        starts=tuple(random.choices(starts, k=random.randint(1, 2))) if starts and random.random() < 0.15 * rare else (),
+        starts=tuple(random.choices(starts, k=random.randint(1, 2)))
+        if starts and random.random() < 0.15 * rare
+        else (),
         pushes=random.choice((0, 0, 0, 1, 3)) if random.random() < rare else 0,
         size=HUGE if random.random() < 0.02 * rare else random.choice(SIZES) if random.random() < 4 * rare else 0,
         nap=random.choice((0.3, 0.6, 1.2)) if random.random() < 0.2 * rare else random.choice((0.0, 0.0, 0.005, 0.03)),
