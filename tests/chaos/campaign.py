@@ -71,11 +71,12 @@ def _round(system: System, ledger: Ledger, seed: int, options: Options) -> Resul
     plans = iter(lambda: seeds.randrange(1 << 30), None)
     with Outcomes(system.db) as outcomes, Stalls(system.pids) as stalls:
         driver = Driver(system, plans, options.largest, at_once=options.at_once)
-        strikes = Strikes(system, ledger, strikes_of(seed, options, skipped), calm=options.calm)
-        while not strikes.over or time.monotonic() < strikes.begun + options.duration:
-            time.sleep(0.1)
-        driver.close()
-        strikes.close()
+        try:
+            strikes = Strikes(system, ledger, strikes_of(seed, options, skipped), calm=options.calm)
+            strikes.close()
+            time.sleep(max(0.0, strikes.begun + options.duration - time.monotonic()))
+        finally:
+            driver.close()
     accepted = {each.run: each.seed for each in driver.accepted}
     records = record.collect(system, accepted)
     left = leftovers(system)

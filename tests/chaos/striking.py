@@ -50,20 +50,12 @@ class Strikes:
         self._lanes = ThreadPoolExecutor(max(1, len(lanes)), "lane")
         self._work: list[Future[None]] = [self._lanes.submit(self._lane, lane) for lane in lanes]
 
-    @property
-    def over(self) -> bool:
-        """Whether all strikes have been carried out; raises what went wrong."""
-        done = [work for work in self._work if work.done()]
-        for work in done:
-            work.result()
-        return len(done) == len(self._work)
-
     def close(self) -> None:
-        """Wait for all of them and for the recovery from each."""
-        for work in self._work:
-            work.result()
+        """Wait for all of them and for the recovery from each; raises what went wrong."""
         self._lanes.shutdown()
         self._watching.shutdown()
+        for work in self._work:
+            work.result()
         self.struck.sort(key=lambda struck: struck.at)
 
     def _lane(self, strikes: list[Strike]) -> None:
@@ -73,13 +65,16 @@ class Strikes:
 
     def _strike(self, strike: Strike) -> None:
         fault, random = FAULTS[strike.fault], Random(strike.seed)
-        victim = self._victim(fault, random)
-        if victim is None:
+        deadline = time.monotonic() + VICTIM_WITHIN
+        while (victim := self._victim(fault, random, deadline)) is not None:
+            before, seen = self._before(victim)
+            at = time.time()
+            with suppress(ProcessLookupError):  # it has just ended by itself: another one is chosen
+                fault.begin(self._system, victim)
+                break
+        else:
             self.missed.append(strike)
             return
-        before, seen = self._before(victim)
-        at = time.time()
-        fault.begin(self._system, victim)
         over = threading.Event()
         watching = self._watching.submit(self._recovery, fault, victim, before, at, over)
         time.sleep(fault.lasts(self._system.times))
@@ -94,8 +89,7 @@ class Strikes:
         if self._calm:
             watching.result()
 
-    def _victim(self, fault: Fault, random: Random) -> Victim | None:
-        deadline = time.monotonic() + VICTIM_WITHIN
+    def _victim(self, fault: Fault, random: Random, deadline: float) -> Victim | None:
         while time.monotonic() < deadline:
             with suppress(PyMongoError):
                 if (victim := fault.choose(self._system, self._ledger, random)) is not None:

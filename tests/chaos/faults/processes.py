@@ -2,6 +2,7 @@
 
 import os
 import signal
+from contextlib import suppress
 from random import Random
 
 from tests.chaos.faults.fault import Fault, Victim, incarnation
@@ -45,7 +46,8 @@ class ShortPause(Fault):
         os.kill(victim.pid, signal.SIGSTOP)
 
     def end(self, system: System, victim: Victim) -> None:
-        os.kill(victim.pid, signal.SIGCONT)
+        with suppress(ProcessLookupError):  # it was killed while it was paused
+            os.kill(victim.pid, signal.SIGCONT)
 
 
 class LongPause(ShortPause):
