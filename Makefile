@@ -6,7 +6,7 @@ BIN    := .venv/bin
 export UV_PROJECT_ENVIRONMENT := .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test simulate failpoints lint types contracts proto proto-check reference format up down clean
+.PHONY: help setup run test chaos chaos-long simulate failpoints lint types contracts proto proto-check reference format up down clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,12 @@ simulate: setup ## random schedules of faults on simulated services, for SECONDS
 
 failpoints: setup ## every fault at every step of real services
 	@FAILPOINTS=all $(BIN)/pytest tests/failpoints
+
+chaos: setup ## break everything while it works, for about two minutes; SEED=N repeats one
+	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
+
+chaos-long: setup ## the same with the real times, for DURATION (1h)
+	@$(BIN)/python -m tests.chaos --duration $(or $(DURATION),1h) $(if $(SEED),--seed $(SEED))
 
 lint: setup
 	@$(BIN)/ruff check .

@@ -216,6 +216,18 @@ async def test_a_consumer_that_hangs_is_replaced(redis, redis_url, broker_url, h
         await until(lambda: taken == [["stuck"]])
 
 
+async def test_a_consumer_that_ends_of_what_is_no_message_is_replaced_at_once(redis, broker_url, hints, queue):
+    async with consuming(broker_url, queue) as (consumer, taken):
+        await listens(redis, queue)
+        name = queue_list(Service.DAG_RUNNER, queue)
+        for junk in (b"junk", b"[]", b"\xff\xfe", b"null"):
+            redis.lpush(name, junk)
+        hints.send(Service.DAG_RUNNER, queue, ["good"])
+        hints.close()
+        consumer.open()
+        await until(lambda: taken == [["good"]])
+
+
 async def test_a_redis_that_lost_its_memory_is_noticed_once(redis, redis_url):
     async with AsyncRedis.from_url(redis_url) as client:
         queues = Queues(client)

@@ -2,6 +2,7 @@ import asyncio
 import os
 import pickle
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -281,6 +282,24 @@ async def test_a_killed_attempt_is_told_as_killed_with_all_that_it_started(slot,
     await slot.kill()
     assert (await running).outcome.ending is Ending.KILLED
     assert not any(is_alive(pid) for pid in (child, *map(int, lines)))
+
+
+async def test_a_kill_that_comes_as_its_attempt_ends_leaves_the_next_one_alone(slot, workshop, calls):
+    class Killing(type(calls)):
+        async def call(self, *call):
+            """Kill the attempt by a guardian that takes its time, and let it end meanwhile."""
+            os.kill(slot.pid, signal.SIGSTOP)
+            asyncio.get_running_loop().call_later(0.3, os.kill, slot.pid, signal.SIGCONT)
+            self.killing = asyncio.create_task(slot.kill())
+            await asyncio.sleep(0)
+            return await super().call(*call)
+
+    job = await workshop.task("store.set('ends', True) if context.attempt == 1 else time.sleep(0.6)")
+    killing = Killing()
+    await slot.run(job, killing, ignore)
+    result = await slot.run(replace(job, attempt=2), calls, ignore)
+    await killing.killing
+    assert result.outcome.ending is Ending.SUCCEEDED
 
 
 async def test_a_cancelled_run_kills_its_attempt(slot, workshop, calls, is_alive):

@@ -175,6 +175,41 @@ async def test_a_call_that_waits_goes_on_at_the_next_server(folder, grace):
         await server.stop(0)
 
 
+async def test_a_call_that_waits_goes_on_when_another_one_lets_go_of_the_channel(folder):
+    class Leaving(Servicer):
+        async def StartDag(self, request, context):  # noqa: N802
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "as gRPC says of a server that is gone")
+
+    async def targets():
+        return [f"unix:{folder}/{name}" for name in ("leaving", "staying")]
+
+    leaving, staying = Leaving(), Servicer()
+    servers = [await start_server(each, [at]) for each, at in zip((leaving, staying), await targets(), strict=True)]
+    async with AsyncControlClient(targets) as client:
+        join = asyncio.create_task(client.join_dags("run", ["sub:1"], caller="main:1", request_id="r"))
+        await leaving.joining.wait()
+        assert await client.start_dag("run", "sub", request_id="s") == "sub:1"
+        staying.joined.set()
+        await asyncio.wait_for(join, 10)
+    for server in servers:
+        await server.stop(0)
+
+
+async def test_a_call_that_is_cancelled_is_not_repeated(folder):
+    async def targets():
+        return [f"unix:{folder}/s"]
+
+    servicer = Servicer()
+    server = await start_server(servicer, await targets())
+    async with AsyncControlClient(targets) as client:
+        join = asyncio.create_task(client.join_dags("run", ["sub:1"], caller="main:1", request_id="r"))
+        await servicer.joining.wait()
+        join.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(join, 10)
+    await server.stop(0)
+
+
 async def test_a_stream_that_is_cut_by_a_stopping_server_says_that_none_is_there(folder):
     class Endless(Servicer):
         async def WatchRun(self, request, _):  # noqa: N802

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from lightflow.core import ids
-from lightflow.core.errors import AttemptSuperseded
+from lightflow.core.errors import AttemptSuperseded, NoControlService, ServiceUnavailable
 from lightflow.runtime.datastore.mongo import RunStore
 from lightflow.runtime.process import UNREACHABLE
 from lightflow.runtime.rpc.async_client import AsyncControlClient
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from lightflow_task_worker.attempt import Attempt
 
 logger = logging.getLogger(__name__)
+
+AWAY = (*UNREACHABLE, NoControlService, ServiceUnavailable)
+"""What is raised while something is down: no task is told of it, for as long as the attempt holds its task."""
 
 Answer = tuple[Header, bytes]
 Result = TypeVar("Result")
@@ -59,7 +62,7 @@ class TaskCalls:
                 raise AttemptSuperseded(self._attempt.task["task"], self._attempt.number)
             try:
                 return await step()
-            except UNREACHABLE as error:
+            except AWAY as error:
                 logger.warning("a call of %s waits: %s", self._attempt.id, str(error).splitlines()[0])
                 await asyncio.sleep(PAUSE)
 

@@ -110,7 +110,8 @@ class Slot:
                 deadline.cancel()
         child.drain()
         self._attempts += 1
-        if header["retire"] or self._attempts == self._guards.settings.max_attempts:
+        # One that is being killed although it has answered must not be there for the next attempt.
+        if header["retire"] or self._killed or self._attempts == self._guards.settings.max_attempts:
             await self._end_child()
         return Result(outcome_from_json(header["result"]), bytes(parts[0]) if parts else None)
 

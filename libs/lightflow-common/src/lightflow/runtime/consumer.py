@@ -4,6 +4,7 @@ With the gate shut no message is asked for, so that a worker never holds a hint 
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import threading
@@ -18,6 +19,9 @@ from kombu.entity import Queue
 from lightflow.core.states import Service
 from lightflow.runtime.broker import HINT, queue_list
 from lightflow.runtime.hints import SCHEMA
+
+RESTART_DELAY = 0.1
+"""Seconds before a consumer that ended is started again: should it end at once, that costs next to nothing."""
 
 logger = logging.getLogger(__name__)
 
@@ -41,13 +45,18 @@ class Gate(bootsteps.StartStopStep):  # type: ignore[misc]  # celery publishes n
 
 
 class Generation:
-    """One Celery worker, in its thread; a later one may take its place."""
+    """One Celery worker, in its thread; a later one may take its place. `ended` is told when it ends by itself."""
 
     def __init__(
-        self, app: Celery, names: Sequence[str], wants: Callable[[], bool], take: Callable[[Any], None]
+        self,
+        app: Celery,
+        names: Sequence[str],
+        wants: Callable[[], bool],
+        take: Callable[[Any], None],
+        ended: Callable[["Generation"], None],
     ) -> None:
         self.retired = False
-        self._wants = wants
+        self._wants, self._ended = wants, ended
         self._open = threading.Lock()
         self.wake_descriptor, wake = os.pipe()
         os.set_blocking(wake, False)
@@ -78,6 +87,8 @@ class Generation:
             for descriptor in (self.wake_descriptor, wake):
                 if descriptor is not None:
                     os.close(descriptor)
+            if not self.retired:
+                self._ended(self)
 
     def wants(self) -> bool:
         return not self.retired and self._wants()
@@ -112,7 +123,7 @@ class HintConsumer:
 
     def start(self) -> None:
         """Begin to consume, in a thread."""
-        self._generation = Generation(self._make_app(), self._names, lambda: self.is_open, self._take)
+        self._generation = Generation(self._make_app(), self._names, lambda: self.is_open, self._take, self._ended)
 
     def replace(self) -> None:
         """Leave the consumer that hangs to itself and start another; a hint taken twice costs one look."""
@@ -140,6 +151,16 @@ class HintConsumer:
         if self._generation is not None:
             self._generation.retired = True
             self._generation.wake()
+
+    def _ended(self, generation: Generation) -> None:
+        """On the consumer's thread: it ended of something in the queue that is no message, which it has taken along."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody wants hints any more
+            self._loop.call_soon_threadsafe(self._loop.call_later, RESTART_DELAY, self._start_again, generation)
+
+    def _start_again(self, ended: Generation) -> None:
+        if self._generation is ended and not ended.retired:
+            logger.warning("the consumer of hints ended, and is started again")
+            self.start()
 
     def _take(self, hint: Any) -> None:
         """The body of the one Celery task, on the consumer's thread: shut the gate before redis is asked again."""

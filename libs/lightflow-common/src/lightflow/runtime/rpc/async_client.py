@@ -129,6 +129,10 @@ class AsyncControlClient:
                 return await attempt(stub)
             except (grpc.aio.AioRpcError, NoControlService) as error:
                 failure = error if isinstance(error, NoControlService) else errors.from_call(error, target)
+            except asyncio.CancelledError:
+                if _is_cancelled():
+                    raise
+                failure = NoControlService((target,))  # another call has closed the channel under this one
             if clock() - began > _IN_TOUCH:
                 # It was in touch until now, as a join may be for hours: patience begins anew.
                 gives_up, pause = clock() + self._patience, _FIRST_PAUSE
@@ -168,3 +172,9 @@ class AsyncControlClient:
             _, channel = self._channel
             self._channel = None
             await channel.close()
+
+
+def _is_cancelled() -> bool:
+    """Whether somebody wants the task to end that asks; grpc says the same of a call whose channel was closed."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
