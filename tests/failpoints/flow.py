@@ -18,6 +18,7 @@ def begin(data, store, signal, context):
     store.set("large.value", b"x" * LARGE)
     store.set("large.value", b"y" * LARGE)
     name = signal.start_dag("below", data=data)
+    signal.stop_dag(signal.start_dag("aside"))
     signal.join_dags([name])
 
 
@@ -48,6 +49,9 @@ stopped = PythonTask("stop", stop)
 last = PythonTask("end", end)
 main = Dag("main")
 main.define({first: [retried, stopped], retried: [last, skipped], stopped: last})
+
+aside = Dag("aside", autostart=False)
+aside.define({PythonTask("one"): PythonTask("two")})
 
 below = Dag("below", autostart=False)
 below.define({PythonTask("double", double): PythonTask("after")})

@@ -53,6 +53,17 @@ def points() -> list[tuple[str, str]]:
 
 
 RARE = {
+    "lightflow_dag_runner.sweep:DagSweep.act": "where a hint was lost; in the simulation",
+    "lightflow_scheduler.sweep:RunSweep.act": "as above",
+    "lightflow_scheduler.loading:Loading._leave": "where an asker gives up; tests/integration/test_loading.py",
+    "lightflow_scheduler.loading:Loading._released": "where a loader's worker is gone; tests/integration/test_loading.py",
+    "lightflow_scheduler.loading:Loading._share": "where two ask for one file at once; tests/integration/test_loading.py",
+    "lightflow_scheduler.runs:Runs._begin": "in a queue that another scheduler serves; tests/e2e",
+    "lightflow_scheduler.store:Store.fail": "where a version cannot be read; tests/integration/test_scheduler.py",
+    "lightflow_scheduler.workers_view:WorkersView.stop": "a person's request, repeated as it is",
+    "lightflow_task_worker.loading:Loader._listen": "where a loader is busy; tests/integration/test_loading.py",
+    "lightflow_task_worker.loop:TaskWorker._pass_on": "where a hint is one too many",
+    "lightflow_task_worker.store:Store.hand_back": "where a stop comes between claim and user code; in the simulation",
     "lightflow.runtime.hints:Hints._publish_to": "in a thread of its own; its callers have failpoints",
     "lightflow.runtime.notify:Notifier._flush": "a notification is lost more simply: redis is emptied in tests/chaos",
     "lightflow.runtime.signing:_key_in_database": "where no key file is configured, before the service serves",
