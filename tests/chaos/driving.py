@@ -64,7 +64,7 @@ class Driver:
             number += 1  # the other control service next time
             try:
                 with self._system.control(number) as control:
-                    return str(control.start_run(f"plan_{seed}", key=key, keep_data=True).run_id)
+                    return str(control.start_run(f"plan_{seed}", key=key, keep_data=True).run.run_id)
             except LightflowException as error:
                 said = f"{type(error).__name__}: {error}"
             time.sleep(LOOK)

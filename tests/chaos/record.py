@@ -75,8 +75,7 @@ async def _collect(system: System, seeds: dict[str, int]) -> dict[str, RunRecord
 async def _run(db: Any, payloads: Payloads, store: RunStore, run: dict[str, Any], seed: int) -> RunRecord:
     dags = [dag async for dag in db["dag_runs"].find({"run": run["_id"]})]
     tasks = [task async for task in db["task_runs"].find({"run": run["_id"]})]
-    found = await payloads.load_many(task["output"] for task in tasks if task.get("output"))
-    outputs = dict(zip((task["_id"] for task in tasks if task.get("output")), map(pickle.loads, found), strict=True))
+    outputs = {task["_id"]: pickle.loads(await payloads.load(task["output"])) for task in tasks if task.get("output")}
     pushed = await store.get(run["_id"], "pushed")
     return RunRecord(
         id=run["_id"],
