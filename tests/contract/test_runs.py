@@ -161,6 +161,11 @@ async def test_a_result_travels_in_chunks_and_a_missing_one_says_why(system):
     await system.add_dag_run(run_id, "main:2")
     with pytest.raises(TaskAmbiguous, match="main:2/first"):
         await system.call("get_result", run_id, "first")
+    begins = await system.start()
+    with pytest.raises(ResultMissing, match="its run is pending; wait for it"):
+        await system.call("get_result", begins, "first")
+    with pytest.raises(TaskUnknown, match="no tasks"):
+        await system.call("stream_logs", begins, task="first")
 
 
 async def test_a_repeated_insert_does_not_reset_a_run(system):

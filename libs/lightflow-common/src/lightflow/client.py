@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from lightflow.core.errors import LightflowException, NoControlService, RequestFailed
+from lightflow.core.errors import LightflowException, NoControlService, RequestFailed, WorkflowImportError
 from lightflow.core.ids import new_id
 from lightflow.core.outcomes import ErrorInfo
 from lightflow.core.states import FINAL, State
@@ -54,7 +54,7 @@ class WorkflowInfo:
     version: str | None
     """the content hash of the deployed version"""
     error: str | None
-    """why it does not load, None when it does"""
+    """what is wrong with its syntax, None where nothing is: a list executes no file"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +222,7 @@ class Client:
         if isinstance(workflow, str) and "/" not in workflow and not workflow.endswith(".py"):
             return self._start(workflow, "", arguments)
         if isinstance(workflow, str | Path):
-            return self._start_file(Path(workflow).expanduser().resolve(strict=True), arguments)
+            return self._start_file(Path(workflow).expanduser(), arguments)
         built = _workflow(workflow)
         upload = self._upload(built)
         given = {**built.provided_arguments, **arguments}
@@ -263,9 +263,11 @@ class Client:
     def _start_file(self, file: Path, arguments: dict[str, Any]) -> Run:
         from lightflow.runtime.sources import gather, said_of
 
+        if not file.is_file():
+            raise WorkflowImportError(f"There is no workflow file {str(file)!r}", str(file))
         libraries = [Path(folder) for folder in self._config.libraries] if self._config else []
-        upload = self._control.upload_workflow(file.stem, gather(file, libraries))
-        with said_of(file):
+        upload = self._control.upload_workflow(file.stem, gather(file.resolve(), libraries))
+        with said_of(file.resolve()):
             return self._start("", upload, arguments)
 
     def _upload(self, workflow: "Workflow") -> str:

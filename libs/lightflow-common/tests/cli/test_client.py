@@ -7,7 +7,7 @@ import pytest
 
 from lightflow.client import Client
 from lightflow.control.v1 import control_pb2 as pb
-from lightflow.core.errors import LightflowException, WorkflowUnknown
+from lightflow.core.errors import LightflowException, WorkflowImportError, WorkflowUnknown
 from lightflow.core.states import State
 
 RUN_ID = "65f1a0c3d2e4b5a697887766"
@@ -27,7 +27,7 @@ def test_a_file_is_uploaded(control: Any, folder: Path) -> None:
     with Client() as client:
         client.start(folder / "flow.py")
         client.start("flow.py")
-        with pytest.raises(FileNotFoundError):
+        with pytest.raises(WorkflowImportError, match="no workflow file 'other.py'"):
             client.start("other.py")
     assert [request.upload for request in control.requests(pb.StartRunRequest)] == ["handle", "handle"]
 

@@ -103,6 +103,17 @@ def test_what_is_no_workflow_is_refused(tmp_path: Path) -> None:
         run([])  # type: ignore[arg-type]
 
 
+def test_why_a_task_fails_is_logged_as_it_happens(caplog: pytest.LogCaptureFixture) -> None:
+    def fail(*_: Any) -> None:
+        raise KeyError("mine")
+
+    run(dag(fail, retries=1, retry_delay=60), sleep=lambda seconds: None)
+    again, failed = caplog.messages
+    assert again == "task main:1/fail is tried again in 60 s: KeyError: 'mine'"
+    assert failed.startswith("task main:1/fail failed: KeyError: 'mine'\nTraceback")
+    assert 'raise KeyError("mine")' in failed
+
+
 def test_raise_errors_raises_the_exception_of_the_task_itself() -> None:
     error = KeyError("mine")
 

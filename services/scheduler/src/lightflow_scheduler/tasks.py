@@ -72,13 +72,18 @@ class Tasks:
 
     async def result(self, request: pb.GetResultRequest) -> bytes:
         """The output of a task. Raises TaskUnknown, TaskAmbiguous, ResultMissing."""
-        run = await self._runs.find(request.run_id, {"_id": 1})
-        task = await self._named(run["_id"], checks.given("task", request.task))
+        run = await self._runs.find(request.run_id, {"state": 1})
+        try:
+            task = await self._named(run["_id"], checks.given("task", request.task))
+        except TaskUnknown as error:
+            if error.known:
+                raise
+            raise ResultMissing(request.task, f"its run is {_so_far(run['state'])}") from None
         if task.get("output") is not None:
             return await self._with.payloads.load(task["output"])
         state = State(task["state"])
         had = state is State.SUCCEEDED or (state is State.STOPPED and task.get("started_at"))
-        reason = "it is no longer kept" if had else f"it is {state}" + ("" if state in FINAL else "; wait for it")
+        reason = "it is no longer kept" if had else f"it is {_so_far(state)}"
         raise ResultMissing(request.task, reason)
 
     async def shown(self, tasks: Iterable[Document]) -> list[pb.Task]:
@@ -109,6 +114,10 @@ class Tasks:
         open_ = {"state": {"$in": [State.PENDING, State.RUNNING, State.STOPPING]}}
         query = {**open_, "_id": {"$gte": ids.run_of(after)}}
         return [run["_id"] async for run in self._db["runs"].find(query, {"_id": 1}).sort("_id", 1)]
+
+
+def _so_far(state: str) -> str:
+    return state if state in FINAL else f"{state}; wait for it"
 
 
 def task_of(text: str) -> tuple[str | None, str]:

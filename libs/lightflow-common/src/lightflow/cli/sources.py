@@ -60,4 +60,4 @@ def _files_in(folder: Path) -> list[str]:
 def _listed(files: list[str], text: str) -> str:
     if not files:
         return f"; no workflow file lies there. A workflow of the system is named without .py: {Path(text).stem}"
-    return f": {', '.join(files[:8])}{', ...' if len(files) > 8 else ''}"
+    return f"; there are: {', '.join(files[:8])}{', ...' if len(files) > 8 else ''}"

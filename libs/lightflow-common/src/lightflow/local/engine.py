@@ -23,6 +23,7 @@ from lightflow.local.attempts import Attempt, Ended
 from lightflow.local.calls import RunData
 from lightflow.local.dags import DagRun, TaskRun, now
 from lightflow.local.meta import meta_of
+from lightflow.local.telling import tell
 from lightflow.models.attempt import error_info
 from lightflow.models.base_task import BaseTask
 from lightflow.runtime.datastore.encoding import encode
@@ -149,6 +150,7 @@ class Engine:
             task.selected = dag_run.spec.select(task.index, end.outcome.limit)
             task.output = end.output
             task.end(end.outcome, settlement, end.exception)
+            tell(f"{dag_run.name}/{task.spec.name}", settlement)
             if settlement.state is State.QUEUED:
                 self._repeat(dag_run, task, settlement.delay)
             else:

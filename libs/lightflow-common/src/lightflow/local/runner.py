@@ -33,7 +33,8 @@ def run(
 ) -> Result:
     """Run a workflow (a name, a file, a Workflow, a Dag) with these start arguments to its end, in this process.
 
-    `workflow` is a path when it has a slash or ends in .py, else a name, looked for in the workflow folders and here.
+    `workflow` is a path when it has a slash or ends in .py, else a name, looked for in the workflow folders of the
+    Config that this process loaded last, and here.
     `raise_errors` raises what a task failed or aborted with; `sleep` is how the delays before retries (seconds) are
     waited for. Raises WorkflowUnknown, WorkflowImportError, WorkflowDefinitionError, WorkflowArgumentError.
     """

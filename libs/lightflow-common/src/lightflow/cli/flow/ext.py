@@ -2,8 +2,9 @@
 
 import importlib.util
 import os
-import pkgutil
+import sys
 from importlib import import_module
+from pathlib import Path
 
 import click
 
@@ -39,9 +40,9 @@ def command(session: Session, name: str, arguments: tuple[str, ...]) -> None:
 
 
 def installed() -> list[str]:
-    """The names of the extensions that there are."""
-    modules = [found.name for found in pkgutil.iter_modules() if found.name.startswith(_PREFIX)]
-    return sorted(name.removeprefix(_PREFIX) for name in modules if name not in _OWN)
+    """The names of the packages that can be run, those without an __init__ too."""
+    mains = [main for folder in sys.path for main in Path(folder).glob(f"{_PREFIX}*/__main__.py")]
+    return sorted({main.parent.name.removeprefix(_PREFIX) for main in mains if main.parent.name not in _OWN})
 
 
 def _listed(names: list[str]) -> str:

@@ -62,7 +62,7 @@ class TaskUnknown(LightflowException):
 
     @property
     def hint(self) -> str:
-        return hint(self.task, self.known)
+        return hint(self.task, self.known) if self.known else ", which has no tasks (yet)"
 
 
 @with_fields
