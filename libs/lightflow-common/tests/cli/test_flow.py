@@ -219,7 +219,11 @@ def test_ext_names_the_extensions_that_it_can_run(flow: Any, extension: Path) ->
     (extension.parent / "lightflow_tasks_only" / "__init__.py").touch()
     for name in ("other", "scheduler"):
         said = flow("ext", name)
-        assert (said.exit_code, f"{name!r}" in said.stderr, said.stderr.endswith("there are: hello\n")) == (2, True, True)
+        assert (said.exit_code, f"{name!r}" in said.stderr, said.stderr.endswith("there are: hello\n")) == (
+            2,
+            True,
+            True,
+        )
 
 
 def test_the_configuration_of_a_file_holds_for_ctl_too(ctl: Any, control: Any, folder: Path) -> None:
