@@ -27,7 +27,7 @@ def test_a_file_is_uploaded(control: Any, folder: Path) -> None:
     with Client() as client:
         client.start(folder / "flow.py")
         client.start("flow.py")
-        with pytest.raises(WorkflowImportError, match="no workflow file 'other.py'"):
+        with pytest.raises(WorkflowImportError, match=r"no workflow file 'other\.py'"):
             client.start("other.py")
     assert [request.upload for request in control.requests(pb.StartRunRequest)] == ["handle", "handle"]
 
