@@ -33,7 +33,7 @@ async def serve(config: Config, stop: asyncio.Event) -> None:
             settings.engine,
             member,
             scheduler.look,
-            RunSweep(with_.hints, with_.queues),
+            RunSweep(with_.hints, with_.queues, settings.queues),
             lambda look_at: jobs.consumer(config, settings, look_at),
         )
         collaborators = _collaborators(with_, settings, service)
