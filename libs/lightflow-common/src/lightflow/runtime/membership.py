@@ -104,6 +104,13 @@ class Membership:
             self._see(document)
         return document
 
+    async def tell_draining(self) -> None:
+        """Say that this worker takes nothing more; nobody depends on it, so that it may go unheard."""
+        try:
+            await self.renew(draining=True)
+        except PyMongoError as error:
+            logger.warning("that this worker ends was not told: %s", error)
+
     def since_renewal(self) -> float:
         """Seconds since this lease was last proven."""
         return asyncio.get_running_loop().time() - self._renewed
