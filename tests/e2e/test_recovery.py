@@ -3,16 +3,20 @@
 import os
 import select
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pymongo import MongoClient
 from redis import Redis
 from tests.e2e.support import PATIENCE, Cli, gone, seen, write_workflow
 
 from lightflow.client import Client
 from lightflow.config import Config
 from lightflow.local.stack import Stack
+from lightflow.runtime.mongo import store_uri
 from lightflow.runtime.notify import signal_url
 
 WORKER = "task-worker"
@@ -204,6 +208,21 @@ def test_a_run_ends_as_it_would_have_whoever_is_killed_meanwhile(
     assert end.state == "succeeded"
     assert {state for tasks in end.tasks.values() for state in tasks.values()} == {"succeeded"}
     assert end.attempts["main:1"] == {"first": 1, "middle": 2 if again else 1, "last": 1}
+
+
+def test_a_scheduler_that_was_taken_for_dead_stays_to_be_found(quick_stack: Stack) -> None:
+    config = Config.from_file(quick_stack.info.config)
+    mongo: MongoClient[Any] = MongoClient(store_uri(config))
+    with mongo:
+        db = mongo["lightflow"]
+        before = db["workers"].find_one_and_update({"service": "scheduler"}, {"$set": {"dead": True}})
+        deadline = time.monotonic() + PATIENCE
+        while (found := db["control"].find_one({"_id": quick_stack.target})) is None or (
+            found["incarnation"] == before["_id"]
+        ):
+            assert time.monotonic() < deadline, f"{found} is entered in the name of {before['_id']}"
+            time.sleep(0.05)
+        assert db["workers"].find_one({"_id": found["incarnation"]})["pid"] == before["pid"]
 
 
 PAUSED = """

@@ -240,10 +240,10 @@ async def test_a_dag_runner_that_forgot_everything_goes_on_from_the_record(engin
 class Found:
     """Answers the questions of the sweep, as the one command of a sweep does."""
 
-    def __init__(self, engine, waiting=0):
+    def __init__(self, engine, waiting=0, served=("dag",)):
         self.engine = engine
         self.waiting = waiting
-        self.part = DagSweep(engine.sent, self, ("dag",))
+        self.part = DagSweep(engine.sent, self, served)
 
     async def is_empty(self, service, queue):
         return self.waiting == 0
@@ -266,6 +266,32 @@ async def test_the_sweep_hints_again_at_whatever_is_due(engine):
     assert await sweep.sweep() == [(Service.DAG_RUNNER, "dag", dag_run)], "a task that ended unseen"
 
 
+async def test_a_crowd_in_queues_that_nobody_serves_hides_nothing_from_the_sweep(engine):
+    dag_run, sweep = await engine.begin_dag(engine.dag_of(*"ab")), Found(engine)
+    await engine.runner.look(dag_run)
+    await engine.end(await engine.worker.claim(["task"], new_id()), engine.succeeds())
+    (dag_document,), waiting = await engine.db["dag_runs"].find().to_list(), await engine.begin_dag(engine.dag_of("a"))
+    ended, queued = await engine.db["task_runs"].find().sort("state", -1).to_list()
+    crowd = range(2000)
+    await engine.db["dag_runs"].insert_many(
+        [{**dag_document, "_id": f"0{number}", "queue": "all", "dirty": "0"} for number in crowd]
+    )
+    strangers = {"dag_queue": "all", "queue": "all"}
+    await engine.db["task_runs"].insert_many(
+        [
+            {**task, **strangers, "_id": f"0{task['_id']}/{number}", "dag_run": f"0{number}"}
+            for task in (ended, queued)
+            for number in crowd
+        ]
+    )
+    found = await sweep.sweep()
+    assert {each for each in found if each[:2] == (Service.DAG_RUNNER, "dag")} == {
+        (Service.DAG_RUNNER, "dag", dag_run),
+        (Service.DAG_RUNNER, "dag", waiting),
+    }
+    assert (Service.TASK_WORKER, "task", queued["_id"]) in found
+
+
 async def test_a_system_at_rest_is_not_hinted_at(engine):
     dag_run, sweep = await engine.begin_dag(engine.dag_of("a")), Found(engine)
     await engine.runner.look(dag_run)
@@ -279,7 +305,8 @@ async def test_a_system_at_rest_is_not_hinted_at(engine):
 async def test_a_dag_run_of_a_queue_that_nobody_serves_is_stopped_by_any_dag_runner(engine):
     dag_run, sweep = await engine.begin_dag(engine.dag_of("a")), Found(engine)
     await engine.db["dag_runs"].update_one({"_id": dag_run}, {"$set": {"queue": "nobody"}})
-    assert await sweep.sweep() == [(Service.DAG_RUNNER, "nobody", dag_run)], "it waits for one that serves it"
+    assert await sweep.sweep() == [], "it waits for one that serves it"
+    assert await Found(engine, served=("nobody",)).sweep() == [(Service.DAG_RUNNER, "nobody", dag_run)]
     await engine.db["dag_runs"].update_one({"_id": dag_run}, {"$set": {"stop": "stopped"}})
     assert await sweep.sweep() == [(Service.DAG_RUNNER, "dag", dag_run)]
 

@@ -7,7 +7,11 @@ from lightflow.runtime.sweep import HOLDERS
 from lightflow_dag_runner.sweep import DagSweep
 from lightflow_scheduler.sweep import RunSweep
 
-SWEEPS = [("task_runs", HOLDERS), *DagSweep(None, None, ()).questions(), *RunSweep(None, None).questions()]
+SWEEPS = [
+    ("task_runs", HOLDERS),
+    *DagSweep(None, None, ("dag",)).questions(),
+    *RunSweep(None, None, ("workflow",)).questions(),
+]
 
 
 async def plan(db, command):

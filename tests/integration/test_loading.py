@@ -12,11 +12,14 @@ from pymongo import AsyncMongoClient
 from redis.asyncio import Redis
 
 from lightflow.core.errors import PayloadForged, WorkflowUnknown
+from lightflow.core.graph import WorkflowSpec
 from lightflow.runtime import sources
 from lightflow.runtime.notify import Notifier
 from lightflow.runtime.payloads import Payloads
 from lightflow.runtime.signing import Signer
 from lightflow_task_worker.loading import Loader, LoadSettings
+from lightflow_task_worker.making import Made
+from lightflow_task_worker.publishing import publish
 from lightflow_task_worker.slot import ChildSettings, Job, Slots
 from lightflow_task_worker.versions import Versions
 
@@ -194,3 +197,11 @@ async def test_a_version_that_is_unknown_or_forged_is_refused(database, payloads
     await database["workflows"].update_one({"_id": version}, {"$set": {"shards.0.payload.data": b"evil"}})
     with pytest.raises(PayloadForged):
         await (await versions.get(version)).shard("main", 0)
+
+
+async def test_more_code_than_a_document_may_hold_fits_into_a_version(database, payloads, folder):
+    shards = tuple(("main", 64 * number, 64 * number + 63, b"x" * 60_000) for number in range(300))
+    made = Made(WorkflowSpec("large"), b"PK", shards)
+    await publish(database, payloads, made)
+    document = await database["workflows"].find_one({"_id": made.version})
+    assert [await payloads.load(document["shards"][index]["payload"]) for index in (0, -1)] == [b"x" * 60_000] * 2

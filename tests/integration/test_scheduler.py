@@ -289,7 +289,7 @@ class Sweep:
     def __init__(self, engine, waiting=0):
         self.engine = engine
         self.waiting = waiting
-        self.part = RunSweep(engine.sent, self)
+        self.part = RunSweep(engine.sent, self, ("workflow",))
 
     async def is_empty(self, service, queue):
         return self.waiting == 0
@@ -301,6 +301,20 @@ class Sweep:
         self.engine.sent.hints = []
         await self.part.act(found, redis_forgot)
         return list(dict.fromkeys(self.engine.sent.hints))
+
+
+async def test_a_crowd_in_a_queue_that_nobody_serves_hides_no_run_from_the_sweep(engine):
+    run_id = await engine.begin(engine.dag_of("a"))
+    await engine.scheduler.look(run_id)
+    await engine.drive_dag(dag_run_id(run_id, "main:1"))
+    (ended,) = await engine.dag_runs(run_id)
+    waiting = await engine.begin()
+    run = await engine.run(waiting)
+    crowd = [{**run, "_id": f"0{number}", "queue": "nobody"} for number in range(2000)]
+    await engine.db["runs"].insert_many(crowd)
+    dag_runs = [{**ended, "_id": f"0{number}", "run": f"0{number}", "run_queue": "nobody"} for number in range(2000)]
+    await engine.db["dag_runs"].insert_many(dag_runs)
+    assert {found for *_, found in await Sweep(engine).sweep()} == {run_id, waiting}
 
 
 async def test_the_sweep_hints_at_runs_whose_dag_runs_ended_unseen(engine):

@@ -171,7 +171,7 @@ async def scheduler(world: "World", process: Process) -> None:
     moves = Scheduler(
         RunsStore(with_.db, process.name), with_.specs, with_.data, with_.payloads, with_.hints, with_.notifier
     )
-    sweep = RunSweep(with_.hints, with_.queues)
+    sweep = RunSweep(with_.hints, with_.queues, (QUEUES[Service.SCHEDULER],))
     service = _looking(world, process, with_, Service.SCHEDULER, moves.look, sweep)
     collaborators = Collaborators(
         with_.db, with_.notifier, with_.payloads, with_.data, with_.hints, service.look_at, service.is_alive

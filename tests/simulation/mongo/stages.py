@@ -19,15 +19,24 @@ def apply(name: str, operand: Any, found: list[Document], now: Any, data: Mappin
     if name == "$group":
         return _grouped(found, operand, now)
     if name == "$lookup":
-        return [_joined(document, operand, data) for document in found]
+        return [_joined(document, operand, data, now) for document in found]
+    if name == "$sort":
+        ((by, direction),) = operand.items()
+        return sorted(found, key=lambda document: order(field(document, by)), reverse=direction < 0)
+    if name == "$unwind":
+        path = operand.removeprefix("$")
+        return [{**document, path: each} for document in found for each in document[path]]
     raise NotImplementedError(name)
 
 
-def _joined(document: Document, operand: Document, data: Mapping[str, Any]) -> Document:
-    """Only whether there are any matters to who asks: the pipeline within is not run."""
+def _joined(document: Document, operand: Document, data: Mapping[str, Any], now: Any) -> Document:
     wanted = field(document, operand["localField"])
     others = data.get(operand["from"], {}).values()
-    return {**document, operand["as"]: [each for each in others if field(each, operand["foreignField"]) == wanted]}
+    joined = [each for each in others if field(each, operand["foreignField"]) == wanted]
+    for stage in operand["pipeline"]:
+        ((name, inner),) = stage.items()
+        joined = apply(name, inner, joined, now, data)
+    return {**document, operand["as"]: joined}
 
 
 def projected(document: Document, fields: Document | None, now: Any) -> Document:
@@ -85,6 +94,8 @@ def _gathered(how: Document, members: list[Document], now: Any) -> Any:
     values = [value for value in values if value is not MISSING]
     if name == "$push":
         return values
+    if name == "$first":
+        return values[0] if values else None
     if name == "$max":
         return max(values, key=order, default=None)
     raise NotImplementedError(name)

@@ -157,3 +157,25 @@ def test_a_chain_of_many_thousand_skipped_tasks_is_no_problem() -> None:
     tasks = tuple(TaskSpec(f"t{index}") for index in range(count))
     chain = DagSpec("dag", tasks=tasks, edges=tuple((index, index + 1, None) for index in range(count - 1)))
     assert len(spread(chain, {0: NONE}, [0]).skipped) == count - 1
+
+
+class Counted(int):
+    """The index of a predecessor, which counts how often anybody asks whether it is known."""
+
+    asked = 0
+
+    def __hash__(self) -> int:
+        type(self).asked += 1
+        return super().__hash__()
+
+
+@pytest.mark.parametrize("ended", [{0: Final(State.SUCCEEDED, (1,))}, dict.fromkeys(range(1, 400), SUCCEEDED)])
+def test_a_task_with_many_predecessors_costs_no_more_than_it_has(ended: dict[int, Final]) -> None:
+    many = range(1, 1001)
+    edges = [(Counted(0), child, None) for child in many] + [(Counted(parent), 1001, None) for parent in many]
+    fan = DagSpec("fan", tasks=tuple(TaskSpec(str(index)) for index in range(1002)), edges=tuple(edges))
+    known = {0: SUCCEEDED} | ended
+    assert fan.predecessors[1001]
+    Counted.asked = 0
+    spread(fan, known, ended)
+    assert Counted.asked < 10 * len(edges)

@@ -12,7 +12,7 @@ from lightflow.runtime.mongo import NOW, Document
 from lightflow_scheduler import checks, messages, paging
 from lightflow_scheduler.collaborators import Collaborators
 from lightflow_scheduler.runs import Runs
-from lightflow_scheduler.served import Served, dag_run_waits_for, run_waits_for, served, task_waits_for
+from lightflow_scheduler.served import dag_run_waits_for, run_waits_for, served, task_waits_for
 
 _SHOWN = "run dag task index queue python state error started_at finished_at changed_at"
 FIELDS: Final[Document] = {
@@ -39,14 +39,15 @@ class Tasks:
         """A run with its DAG runs and tasks, in the order of their start and of the file."""
         run = await self._runs.find(given)
         dags = await self._db["dag_runs"].find({"run": run["_id"]}, {"data": 0}).to_list()
-        tasks: dict[str, list[Document]] = {dag["name"]: [] for dag in dags}
-        async for task in self._db["task_runs"].find({"run": run["_id"]}, HISTORY if history else FIELDS):
-            tasks.setdefault(task["dag"], []).append(task)
         now = await served(self._with) if run["state"] not in FINAL else frozenset()
+        tasks: dict[str, list[tuple[int, pb.Task]]] = {dag["name"]: [] for dag in dags}
+        # Shown as they come: the documents of a large run would take many times the room of what is shown.
+        async for task in self._db["task_runs"].find({"run": run["_id"]}, HISTORY if history else FIELDS):
+            tasks.setdefault(task["dag"], []).append((task["index"], messages.task(task, task_waits_for(task, now))))
         shown = []
         for dag in sorted(dags, key=lambda each: (each["created_at"] is None, each["created_at"], each["_id"])):
-            ordered = sorted(tasks[dag["name"]], key=lambda each: each["index"])
-            shown.append(messages.dag_run(dag, shown_tasks(ordered, now), dag_run_waits_for(dag, now)))
+            ordered = [task for _, task in sorted(tasks[dag["name"]], key=lambda each: each[0])]
+            shown.append(messages.dag_run(dag, ordered, dag_run_waits_for(dag, now)))
         return messages.run(run, shown, run_waits_for(run, now))
 
     async def page(self, request: pb.ListTasksRequest) -> pb.ListTasksResponse:
@@ -90,7 +91,8 @@ class Tasks:
         """Tasks as messages, each with what it waits for."""
         tasks = list(tasks)
         queued = any(task["state"] == State.QUEUED for task in tasks)
-        return shown_tasks(tasks, await served(self._with) if queued else frozenset())
+        now = await served(self._with) if queued else frozenset()
+        return [messages.task(task, task_waits_for(task, now)) for task in tasks]
 
     async def check_name(self, run_id: str, text: str) -> None:
         """Raise TaskUnknown where a run has no task called NAME or DAG:n/NAME."""
@@ -130,11 +132,6 @@ def named(text: str) -> Document:
     """The filter for a task called NAME or DAG:n/NAME."""
     dag, task = task_of(text)
     return {"task": task} if dag is None else {"dag": dag, "task": task}
-
-
-def shown_tasks(tasks: Iterable[Document], served: Served) -> list[pb.Task]:
-    """Tasks as messages, by what is served."""
-    return [messages.task(task, task_waits_for(task, served)) for task in tasks]
 
 
 def _batches(runs: list[str]) -> Iterable[list[str]]:

@@ -27,6 +27,9 @@ THROTTLE: Final = 0.05
 SHARE: Final = 4
 """How many times as long as a reading took a stream rests: watching a large run costs a share, never all."""
 
+AT_ONCE: Final = 1000
+"""Documents that are held at once of those that changed."""
+
 _OPEN = [state.value for state in State if state not in FINAL]
 _TASK_EVENT = dict.fromkeys(["run", "dag", "task", "queue", "state", "finished_at", "changed_at"], 1) | {
     f"attempts.{name}": 1 for name in ("worker", "pid", "started_at")
@@ -105,10 +108,12 @@ class Watching:
 
     async def _changed(self, run_id: str, changes: "Changes") -> list[pb.Task]:
         query = {"run": run_id, "changed_at": {"$gte": changes.since}}
-        found = await self._db["task_runs"].find(query, FIELDS).to_list()
-        newest = events.newest((task["changed_at"] for task in found), changes.since)
+        cursor, newest, fresh = self._db["task_runs"].find(query, FIELDS), changes.since, list[pb.Task]()
+        while found := await cursor.to_list(AT_ONCE):
+            newest = max(newest, events.newest((task["changed_at"] for task in found), newest))
+            fresh += changes.fresh(await self._tasks.shown(found))
         changes.since = max(changes.since, newest - OVERLAP)
-        return changes.fresh(await self._tasks.shown(found))
+        return fresh
 
     async def _events(self, run_id: str, since: datetime) -> list[pb.Event]:
         changed = {"changed_at": {"$gte": since}}

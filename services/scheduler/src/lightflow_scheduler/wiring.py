@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from lightflow.config import Config
 from lightflow.core.states import Service
@@ -33,12 +33,12 @@ async def serve(config: Config, stop: asyncio.Event) -> None:
             settings.engine,
             member,
             scheduler.look,
-            RunSweep(with_.hints, with_.queues),
+            RunSweep(with_.hints, with_.queues, settings.queues),
             lambda look_at: jobs.consumer(config, settings, look_at),
         )
         collaborators = _collaborators(with_, settings, service)
-        async with service.member(), _control(collaborators, settings, member.incarnation):
-            await service.serve(stop, retention_of(collaborators).keep())
+        async with service.member(), _control(collaborators, settings, member) as register:
+            await service.serve(stop, retention_of(collaborators).keep(), reentered=register)
 
 
 def _collaborators(with_: Connections, settings: Settings, service: LookingService) -> Collaborators:
@@ -58,13 +58,19 @@ def _collaborators(with_: Connections, settings: Settings, service: LookingServi
 
 
 @contextlib.asynccontextmanager
-async def _control(collaborators: Collaborators, settings: Settings, incarnation: str) -> AsyncIterator[None]:
-    """The control service: it answers, and MongoDB tells where."""
+async def _control(
+    collaborators: Collaborators, settings: Settings, member: Member
+) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """The control service: it answers, and MongoDB tells where; gives what enters it there again."""
     control = servicer.ControlServicer(collaborators)
     server = await start_server(control, settings.addresses, translate=servicer.translate)
+
+    async def register() -> None:
+        await registry.register(collaborators.db, server.addresses, member.incarnation)
+
     try:
-        await registry.register(collaborators.db, server.addresses, incarnation)
-        yield
+        await register()
+        yield register
     finally:
         await server.stop()
-        await registry.unregister(collaborators.db, incarnation)
+        await registry.unregister(collaborators.db, member.incarnation)

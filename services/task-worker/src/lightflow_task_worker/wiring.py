@@ -75,8 +75,12 @@ async def serve(config: Config, stop: asyncio.Event) -> None:
             parts.watch.keep(engine.sweep_interval),
             parts.membership.until_told(with_.notifier),
         )
-        await serve_until(stop, *work, finish=lambda: parts.worker.drain(engine.shutdown_grace))
+        await serve_until(stop, *work, finish=lambda: _drain(parts, engine.shutdown_grace))
         parts.consumer.stop()
+
+
+async def _drain(parts: Parts, grace: float) -> None:
+    await asyncio.gather(parts.worker.drain(grace), parts.membership.tell_draining())
 
 
 async def _assemble(config: Config, settings: Settings, with_: Connections, closing: AsyncExitStack) -> Parts:

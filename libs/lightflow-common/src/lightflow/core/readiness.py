@@ -57,8 +57,10 @@ def spread(
     known = dict(facts)
     ready: list[int] = []
     skipped: list[int] = []
-    unknown: dict[int, None] = {}
     visited: set[int] = set()
+    held: dict[
+        int, int
+    ] = {}  # how many predecessors of a task that waits are known, counted up to the first that is not
     candidates = deque(child for index in ended for child in dag.successors[index])
     while candidates:
         index = candidates.popleft()
@@ -69,21 +71,37 @@ def spread(
             if known[index].state is State.SKIPPED:  # by a look that may not have come further
                 candidates.extend(dag.successors[index])
             continue
-        missing = [parent for parent, _ in dag.predecessors[index] if parent not in known]
-        if missing:
-            if still_open.isdisjoint(missing):
-                unknown.update(dict.fromkeys(missing[:breadth]))
-            continue
-        if any(known[parent].state in _ENDS_THE_RUN for parent, _ in dag.predecessors[index]):
+        parents = dag.predecessors[index]
+        held[index] = _known_from(parents, known, held.get(index, 0))
+        if held[index] < len(parents):
             continue
         visited.add(index)
+        if any(known[parent].state in _ENDS_THE_RUN for parent, _ in parents):
+            continue
         if runs(dag, index, known):
             ready.append(index)
         else:
             skipped.append(index)
             known[index] = SKIPPED
             candidates.extend(dag.successors[index])
-    return Spread(tuple(ready), tuple(skipped), tuple(index for index in unknown if index not in known))
+    waiting = (index for index in held if index not in visited)
+    return Spread(tuple(ready), tuple(skipped), _unknown(dag, waiting, known, still_open, breadth))
+
+
+def _known_from(parents: tuple[tuple[int, str | None], ...], known: Facts, at: int) -> int:
+    """The place of the first of these that is not known, from this place on."""
+    while at < len(parents) and parents[at][0] in known:
+        at += 1
+    return at
+
+
+def _unknown(dag: DagSpec, waiting: Iterable[int], known: Facts, still_open: Set[int], breadth: int) -> tuple[int, ...]:
+    found: dict[int, None] = {}
+    for index in waiting:
+        missing = [parent for parent, _ in dag.predecessors[index] if parent not in known]
+        if still_open.isdisjoint(missing):
+            found.update(dict.fromkeys(missing[:breadth]))
+    return tuple(found)
 
 
 def hangs_on(dag: DagSpec, index: int, running: Iterable[int]) -> bool:

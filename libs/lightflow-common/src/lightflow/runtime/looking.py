@@ -26,6 +26,10 @@ MISSED_RENEWALS = 3
 MakeConsumer = Callable[[Callable[[list[str]], None]], HintConsumer]
 
 
+async def _nothing() -> None:
+    """What most services have to do when they were taken for dead."""
+
+
 class LookingService:
     """The looks, the consumer that feeds them, the sweep and the membership of a scheduler or a dag-runner."""
 
@@ -73,13 +77,21 @@ class LookingService:
         finally:
             await self._membership.leave()
 
-    async def serve(self, stop: asyncio.Event, *more: Coroutine[Any, Any, None]) -> None:
-        """Take hints, sweep and do `more` until `stop` is set; looks under way are finished."""
+    async def serve(
+        self,
+        stop: asyncio.Event,
+        *more: Coroutine[Any, Any, None],
+        reentered: Callable[[], Awaitable[None]] = _nothing,
+    ) -> None:
+        """Take hints, sweep and do `more` until `stop` is set; looks under way are finished.
+
+        `reentered` is called when this member was taken for dead and has entered the list of workers anew.
+        """
         self._consumer.start()
         self._consumer.open()
         notify_ready()
         told = self._membership.until_told(self._notifier)
-        await serve_until(stop, self._sweep.run(), self._membership.keep(), told, *more)
+        await serve_until(stop, self._sweep.run(), self._membership.keep(reentered), told, *more)
         self._consumer.stop()
         await self._looks.close()
 

@@ -6,7 +6,7 @@ import os
 import platform
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from lightflow.core.secrecy import masked
 from lightflow.core.states import Service
 from lightflow.runtime.mongo import SCHEMA, Database
 from lightflow.runtime.notify import Notifier
+from lightflow.runtime.process import when_reachable
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -104,6 +105,13 @@ class Membership:
             self._see(document)
         return document
 
+    async def tell_draining(self) -> None:
+        """Say that this worker takes nothing more; nobody depends on it, so that it may go unheard."""
+        try:
+            await self.renew(draining=True)
+        except PyMongoError as error:
+            logger.warning("that this worker ends was not told: %s", error)
+
     def since_renewal(self) -> float:
         """Seconds since this lease was last proven."""
         return asyncio.get_running_loop().time() - self._renewed
@@ -116,14 +124,15 @@ class Membership:
         finally:
             looking.cancel()
 
-    async def keep(self) -> None:
-        """Renew for ever, for members that hold nothing: one that was declared dead enters again."""
+    async def keep(self, reentered: Callable[[], Awaitable[None]]) -> None:
+        """Renew for ever, for members that hold nothing: one that was declared dead enters again, and says so."""
         while True:
             await asyncio.sleep(self._interval)
             try:
                 if await self.renew() is None:
                     self.member.incarnation = new_id()
                     await self.enter()
+                    await when_reachable("MongoDB", reentered)
             except PyMongoError as error:
                 logger.warning("the lease was not renewed: %s", error)
 

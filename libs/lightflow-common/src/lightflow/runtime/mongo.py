@@ -66,13 +66,19 @@ def database(client: AsyncMongoClient[Document], config: Config) -> Database:
 RECORD_INDEXES: Indexes = {
     "runs": [
         IndexModel([("key", ASCENDING)], unique=True, sparse=True),
-        IndexModel([("dirty", ASCENDING)], partialFilterExpression={"dirty": {"$exists": True}}),
+        # What is due in the queues that I serve?
+        IndexModel([("queue", ASCENDING)], name="due", partialFilterExpression={"dirty": {"$exists": True}}),
         IndexModel([("created_at", ASCENDING)]),
         IndexModel([("version", ASCENDING)]),
     ],
     "dag_runs": [
         IndexModel([("run", ASCENDING), ("name", ASCENDING)]),
-        IndexModel([("dirty", ASCENDING)], partialFilterExpression={"dirty": {"$exists": True}}),
+        # What is due in the queues that I serve? What is to stop in others?
+        IndexModel(
+            [("queue", ASCENDING), ("stop", ASCENDING)],
+            name="due",
+            partialFilterExpression={"dirty": {"$exists": True}},
+        ),
         IndexModel(
             [("marked", ASCENDING), ("run", ASCENDING)],
             name="marked_by_run",
