@@ -13,7 +13,6 @@ States are texts: pending, running, stopping, and in the end succeeded, stopped,
 waiting, queued and skipped. When the system cannot be reached calls raise NoControlService.
 """
 
-import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,6 +28,7 @@ from lightflow.core.states import FINAL, State
 from lightflow.runtime.loglines import LogLines, Writer
 from lightflow.runtime.reopening import reopened
 from lightflow.runtime.rpc.client import ControlClient
+from lightflow.runtime.rpc.connection import data_dir, written_config
 from lightflow.runtime.rpc.targets import find_target
 from lightflow.runtime.told import told
 
@@ -190,14 +190,13 @@ class Client:
     """A connection to a running system; use it as a context manager, or `close` it.
 
     The system is the one at `target` ("host:port" or "unix:/path"), else that of $LIGHTFLOW_TARGET, of the stack in
-    ./.lightflow, of the store that `config` names, or, where that store cannot be asked, at the default port. Raises
-    NoControlService.
+    ./.lightflow, of the store that `config` names, or, where that store cannot be asked, at the default port. Without
+    `config` the configuration file is looked for, as by the command lines. Raises NoControlService.
     """
 
     def __init__(self, target: str | None = None, *, config: "Config | None" = None) -> None:
-        self._config = config
-        data_dir = Path(os.environ.get("LIGHTFLOW_DATA_DIR") or ".lightflow")
-        self._target = find_target(target, config, data_dir)
+        self._config = config or written_config()
+        self._target = find_target(target, self._config, data_dir())
         self._control = self._connect()
 
     def close(self) -> None:

@@ -1,4 +1,6 @@
+import io
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +9,7 @@ import pytest
 
 from lightflow.client import Client
 from lightflow.control.v1 import control_pb2 as pb
-from lightflow.core.errors import LightflowException, WorkflowImportError, WorkflowUnknown
+from lightflow.core.errors import ConfigFieldUnknown, LightflowException, WorkflowImportError, WorkflowUnknown
 from lightflow.core.states import State
 
 RUN_ID = "65f1a0c3d2e4b5a697887766"
@@ -30,6 +32,20 @@ def test_a_file_is_uploaded(control: Any, folder: Path) -> None:
         with pytest.raises(WorkflowImportError, match=r"no workflow file 'other\.py'"):
             client.start("other.py")
     assert [request.upload for request in control.requests(pb.StartRunRequest)] == ["handle", "handle"]
+
+
+def test_a_client_reads_the_configuration_file_as_the_command_lines_do(control: Any, folder: Path) -> None:
+    (folder / "lightflow.cfg").write_text("libraries: [libs]\n")
+    (folder / "libs").mkdir()
+    (folder / "libs" / "shared.py").write_text("")
+    (folder / "flow.py").write_text("")
+    with Client() as client:
+        client.start("flow.py")
+    archive = b"".join(part.chunk for part in control.requests(pb.UploadWorkflowRequest))
+    assert any(name.endswith("shared.py") for name in zipfile.ZipFile(io.BytesIO(archive)).namelist())
+    (folder / "lightflow.cfg").write_text("librarys: []\n")
+    with pytest.raises(ConfigFieldUnknown, match="'libraries'"):
+        Client()
 
 
 def test_what_is_no_workflow_is_refused(control: Any) -> None:

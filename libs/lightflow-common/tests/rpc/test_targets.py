@@ -81,6 +81,19 @@ def test_a_store_without_a_control_service_does_not_lead_to_another_system(free_
             find_target(None, Settings(free_port), None)
 
 
+def test_without_a_configuration_the_default_port_is_asked_for_only_when_the_store_knows_no_better(
+    stack, free_port, monkeypatch, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(targets, "DEFAULT_TARGET", f"127.0.0.1:{free_port}")
+    monkeypatch.setattr(targets, "_of_store", lambda config: [stack])
+    with socket.socket() as of_another_system:
+        of_another_system.bind(("127.0.0.1", free_port))
+        of_another_system.listen()
+        assert find_target(None, None, tmp_path) == stack
+
+
 def test_where_nobody_answers_the_error_names_every_place_that_was_tried(data_dir, free_port):
     dead = f"unix:{data_dir}/gone"
     (data_dir / "stack.json").write_text(json.dumps({"pid": 1, "target": dead}))

@@ -33,7 +33,9 @@ class Session:
     @property
     def data_dir(self) -> Path:
         """The folder of the embedded stack."""
-        return self.data_dir_given or Path(os.environ.get("LIGHTFLOW_DATA_DIR") or ".lightflow")
+        from lightflow.runtime.rpc.connection import data_dir
+
+        return self.data_dir_given or data_dir()
 
     def connect(self, **options: Any) -> "ControlClient":
         """A client of the system that the options name; raises NoControlService."""
@@ -45,11 +47,9 @@ class Session:
     @cached_property
     def config(self) -> "Config | None":
         """The configuration; None, and nothing slow imported, where nobody wrote one."""
-        if self.config_file is None and not _is_configured():
-            return None
-        from lightflow.config import Config
+        from lightflow.runtime.rpc.connection import written_config
 
-        return Config.from_file(str(self.config_file) if self.config_file else None, strict=False)
+        return written_config(self.config_file)
 
     def configuration(self) -> "Config":
         """The configuration, where one is needed: the defaults hold where nobody wrote one."""
@@ -63,16 +63,6 @@ class Session:
     def libraries(self) -> list[Path]:
         """The folders whose modules workflow files import."""
         return [Path(folder) for folder in self.config.libraries] if self.config else []
-
-
-def _is_configured() -> bool:
-    """Whether a configuration file is where Config looks for one, or the environment names a store or a service."""
-    if any(name == "LIGHTFLOW_CONFIG" or name.startswith(_SECTIONS) for name in os.environ):
-        return True
-    return any((folder / "lightflow.cfg").is_file() for folder in (Path.cwd(), Path("~").expanduser()))
-
-
-_SECTIONS = ("LIGHTFLOW_STORE_", "LIGHTFLOW_CONTROL_")
 
 
 pass_session = click.make_pass_decorator(Session, ensure=True)

@@ -78,6 +78,10 @@ def answers(address: str) -> bool:
 def _sources(config: "Config | None", data_dir: Path | None) -> Iterable[Source]:
     if data_dir is not None:
         yield f"the stack of {data_dir}", lambda: _of_stack(data_dir)
+    if config is None and answers(DEFAULT_TARGET):  # it may be another's system: the store that is ours tells
+        from lightflow.config import Config
+
+        config = Config.from_file(None, strict=False)
     if config is not None:
         yield _STORE, lambda: _of_store(config)
     yield "the default port", lambda: [_default(config)]
