@@ -145,7 +145,7 @@ class Run:
             try:
                 for message in reopened(lambda: own.watch_run(self.id), pause=late.wait):
                     self._last = message.run if message else self._last
-            except (RequestFailed, NoControlService, ValueError):  # ValueError: the channel was closed before the call
+            except (RequestFailed, NoControlService):
                 if not late.is_set():
                     raise
         if late.is_set() and self._last.state not in FINAL:

@@ -9,7 +9,7 @@ import pytest
 
 from lightflow.client import Client
 from lightflow.control.v1 import control_pb2 as pb
-from lightflow.core.errors import ConfigFieldUnknown, LightflowException, WorkflowImportError, WorkflowUnknown
+from lightflow.core.errors import ConfigFieldUnknown, LightflowException, RequestFailed, WorkflowImportError, WorkflowUnknown
 from lightflow.core.states import State
 
 RUN_ID = "65f1a0c3d2e4b5a697887766"
@@ -46,6 +46,14 @@ def test_a_client_reads_the_configuration_file_as_the_command_lines_do(control: 
     (folder / "lightflow.cfg").write_text("librarys: []\n")
     with pytest.raises(ConfigFieldUnknown, match="'libraries'"):
         Client()
+
+
+def test_a_closed_client_says_so(control: Any) -> None:
+    with Client() as client:
+        run = client.start("simple")
+    for call in (lambda: client.start("simple"), run.stop, lambda: list(run.logs())):
+        with pytest.raises(RequestFailed, match="inside its `with` block"):
+            call()
 
 
 def test_what_is_no_workflow_is_refused(control: Any) -> None:

@@ -1,7 +1,7 @@
 """`ControlClient`: the control service for programs that wait for an answer, the command line above all.
 
 Importing this module is cheap: grpc and the stubs are imported when a client is made. Every method raises the error
-that the service raised, NoControlService where none answers, and RequestFailed where a deadline passes.
+that the service raised, NoControlService where none answers, and RequestFailed where a deadline passes or the client is closed.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
+from lightflow.core.errors import RequestFailed
 from lightflow.runtime.rpc.options import CALL_TIMEOUT, LOAD_TIMEOUT, VALUE_TIMEOUT, client_options
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class ControlClient:
 
         self.target = target
         self._timeout = timeout
+        self._is_closed = False
         self._metadata = metadata
         self._rpc_error, self._error_of = grpc.RpcError, errors.from_call
         self._pb, self._build = control_pb2, requests
@@ -50,6 +52,7 @@ class ControlClient:
 
     def close(self) -> None:
         """Close the channel; open streams end."""
+        self._is_closed = True
         self._channel.close()
 
     def __enter__(self) -> Self:
@@ -266,6 +269,12 @@ class ControlClient:
             yield
         except self._rpc_error as error:
             raise self._error_of(error, self.target) from None
+        except ValueError:  # what grpc says of a channel that was closed before the call
+            if not self._is_closed:
+                raise
+            raise RequestFailed(
+                "The client is closed; ask inside its `with` block, or of a run that a new client gives"
+            ) from None
 
 
 def _source(name: str, upload: str) -> dict[str, str]:
