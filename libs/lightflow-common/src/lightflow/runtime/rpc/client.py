@@ -1,7 +1,8 @@
 """`ControlClient`: the control service for programs that wait for an answer, the command line above all.
 
 Importing this module is cheap: grpc and the stubs are imported when a client is made. Every method raises the error
-that the service raised, NoControlService where none answers, and RequestFailed where a deadline passes or the client is closed.
+that the service raised, NoControlService where none answers, and RequestFailed where a deadline passes or the client is
+closed.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
