@@ -17,6 +17,7 @@ $(UV):
 
 # The stamp is what makes a second `make` start at once.
 .venv/.ready: uv.lock pyproject.toml libs/*/pyproject.toml services/*/pyproject.toml | $(UV)
+	@echo "Installing into .venv; the first time this takes a minute or two."
 	@$(UV) sync --quiet --frozen --all-packages --all-extras --python $(PYTHON)
 	@touch $@
 
