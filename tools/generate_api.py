@@ -16,7 +16,6 @@ from lightflow.models.exceptions import LightflowException
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs/api"
 MODULES = {
-    "lightflow": "the version, the configuration",
     "lightflow.client": "start runs and look after them; what a program uses first",
     "lightflow.models": "what workflow files and task types are made of",
     "lightflow.models.exceptions": "every error",
@@ -24,6 +23,7 @@ MODULES = {
     "lightflow.local": "run a workflow in this process, for tests",
     "lightflow.workflows": "start, stop and list workflows: functions over a configuration",
     "lightflow.workers": "start, stop and list workers: functions over a configuration",
+    "lightflow": "the version, and the configuration by a shorter name",
     "lightflow.config": "load a configuration",
     "lightflow.queue": "what jobs and their events are called",
     "lightflow.queue.const": "the same names, where they are defined",

@@ -34,7 +34,10 @@ def workflow_lines(workflows: "Sequence[ListedWorkflow]", folders: Sequence[str]
     """A line for each workflow file: its name and what it says of itself, or why it does not load."""
     if not workflows:
         places = ", ".join(folders) or "no folders are configured"
-        return f"No workflows ({places}). `lightflow config examples .` writes some into ./examples."
+        return (
+            f"No workflows ({places}). `lightflow config examples .` writes some into ./examples; "
+            "`lightflowctl list` has those of the running system."
+        )
     width = max(_NAME_WIDTH, *(len(workflow.name) + 2 for workflow in workflows))
     return "\n".join(f"{workflow.name:<{width}}{_description(workflow)}".rstrip() for workflow in workflows)
 
