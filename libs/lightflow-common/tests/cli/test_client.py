@@ -9,7 +9,13 @@ import pytest
 
 from lightflow.client import Client
 from lightflow.control.v1 import control_pb2 as pb
-from lightflow.core.errors import ConfigFieldUnknown, LightflowException, RequestFailed, WorkflowImportError, WorkflowUnknown
+from lightflow.core.errors import (
+    ConfigFieldUnknown,
+    LightflowException,
+    RequestFailed,
+    WorkflowImportError,
+    WorkflowUnknown,
+)
 from lightflow.core.states import State
 
 RUN_ID = "65f1a0c3d2e4b5a697887766"
