@@ -5,6 +5,7 @@ the real times until so much time is over.
 """
 
 import argparse
+import logging
 import os
 import secrets
 import shlex
@@ -35,6 +36,7 @@ def main(arguments: list[str]) -> int:
     options = LONG_FORM if given.duration or given.long else SHORT_FORM
     options = replace(options, faults=given.faults or options.faults)
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
+    logging.getLogger("lightflow").setLevel(logging.CRITICAL)  # the in-process runner tells of every planned failure
     total = Results()
     for seed, results in campaign(folder, _seeds(given.seed, given.duration), options):
         _add(total, results)
