@@ -122,6 +122,49 @@ async def test_joining_oneself_or_in_a_circle_is_an_error_at_once(system, tasks)
         await system.add_dag_run(run_id, "sub:1", state="succeeded")
 
 
+async def test_a_join_whose_attempt_is_over_waits_for_nobody(system, tasks):
+    await system.deploy()
+    run_id = await system.began()
+    await tasks.start_dag(run_id, "sub", request_id="r")
+    await system.add_dag_run(run_id, "sub:1")
+    task = f"{dag_run_id(run_id, 'sub:1')}/0"
+    left = {"request": f"{task}/1/4", "caller": "sub:1", "names": ["main:1"]}
+    await system.db["runs"].update_one({"_id": run_id}, {"$set": {"joins": [left]}})
+    await system.db["task_runs"].update_one({"_id": task}, {"$set": {"state": "running", "attempts": [{}, {}]}})
+    join = {"caller": "main:1", "request_id": f"{dag_run_id(run_id, 'main:1')}/0/1/1"}
+    async with during(tasks.join_dags(run_id, ["sub:1"], **join)):
+
+        async def waits():
+            return len((await system.run(run_id))["joins"]) == 2
+
+        await system.until(waits)
+        await system.add_dag_run(run_id, "sub:1", state="succeeded")
+    await system.add_dag_run(run_id, "sub:1")
+    await system.db["task_runs"].update_one({"_id": task}, {"$set": {"state": "running", "attempts": [{}]}})
+    with pytest.raises(JoinImpossible, match="sub:1 -> main:1"):
+        await tasks.join_dags(run_id, ["sub:1"], **join)
+
+
+async def test_a_join_takes_the_place_of_those_of_the_same_task_alone(system, tasks):
+    await system.deploy()
+    run_id = await system.began()
+    await tasks.start_dag(run_id, "sub", request_id="r")
+    of_task = dag_run_id(run_id, "main:1")
+    others = [{"request": f"{of_task}/{number}", "caller": "main:1", "names": []} for number in ("1/1/1", "10/1/1")]
+    await system.db["runs"].update_one({"_id": run_id}, {"$set": {"joins": others}})
+    async with during(tasks.join_dags(run_id, ["sub:1"], caller="main:1", request_id=f"{of_task}/1/2/1")):
+
+        async def waits():
+            return [join["request"] for join in (await system.run(run_id))["joins"]]
+
+        async def is_recorded():
+            return f"{of_task}/1/2/1" in await waits()
+
+        await system.until(is_recorded)
+        assert await waits() == [f"{of_task}/10/1/1", f"{of_task}/1/2/1"]
+        await system.add_dag_run(run_id, "sub:1", state="succeeded")
+
+
 async def test_a_join_that_is_given_up_is_forgotten(system, tasks):
     await system.deploy()
     run_id = await system.began()

@@ -133,6 +133,26 @@ async def test_a_process_that_may_end_takes_the_others_with_it(tmp_path: Path) -
         await news.until(lambda: [process.state for process in supervisor.processes] == ["stopped"] * 2)
 
 
+async def test_the_log_of_a_process_that_writes_on_and_on_stays_short(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lightflow.runtime.supervision.processes.LOG_LIMIT", 1000)
+    monkeypatch.setattr("lightflow.runtime.supervision.supervisor.LOGS_SEEN_TO", 0.01)
+    writes = "while :; do printf '%0100d\\n' 0; done"
+    spec = shell(tmp_path, f"{TELL}; {writes}")
+    log = tmp_path / "small.log"
+
+    def is_cut() -> bool:
+        return log.with_name("small.log.1").exists() and log.stat().st_size <= 1000
+
+    async with supervised((spec,)) as (_, news):
+        await news.ready.wait()
+        async with asyncio.timeout(20):
+            while not await asyncio.to_thread(is_cut):
+                pass
+    assert set(log.read_text()) <= {"0", "\n"}, "what is written after the cut follows it at once"
+
+
 async def test_a_process_without_a_log_writes_where_its_supervisor_does(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,18 +1,16 @@
 """What tasks ask of their run: starting, joining and stopping DAG runs, and being told to stop."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from typing import Any
 
-from pymongo import ReturnDocument
-
 from lightflow.control.v1 import control_pb2 as pb
-from lightflow.core import ids, joins
-from lightflow.core.errors import InvalidRequest, RunUnknown
+from lightflow.core import ids
+from lightflow.core.errors import InvalidRequest
 from lightflow.core.states import FINAL, Reason, Service, State
 from lightflow.runtime.mongo import NOW, Document
 from lightflow_scheduler import checks
 from lightflow_scheduler.collaborators import Collaborators
+from lightflow_scheduler.joining import Joining
 from lightflow_scheduler.runs import Runs
 from lightflow_scheduler.waiting import soon
 from lightflow_scheduler.workflows import Workflows
@@ -30,6 +28,7 @@ class Signals:
         self._with = with_
         self._runs = with_.db["runs"]
         self._dag_runs = with_.db["dag_runs"]
+        self._joining = Joining(with_.db)
         self._find = runs.find
         self._workflows = workflows
 
@@ -62,12 +61,10 @@ class Signals:
         if not request.caller:
             await self._until_final(run["_id"], names)
             return
-        join = {"request": checks.given("request_id", request.request_id), "caller": request.caller}
-        try:
-            joins.check(await self._recorded(run["_id"], join, names), request.request_id)
+        checks.given("request_id", request.request_id)
+        join = {"request": request.request_id, "caller": request.caller, "names": sorted(names)}
+        async with self._joining.recorded(run["_id"], join):
             await self._until_final(run["_id"], names)
-        finally:
-            await asyncio.shield(asyncio.ensure_future(self._left(run["_id"], join["request"])))
 
     async def stop_dag(self, request: pb.StopDagRequest) -> None:
         """Ask one DAG run to stop. One that was asked for and does not exist yet is waited for, a matter of moments."""
@@ -103,25 +100,6 @@ class Signals:
         if request.data.encoding != pb.Value.ENCODING_PICKLE:
             raise InvalidRequest("data", "the data of a DAG travels as a pickle of its dataset")
         return await self._with.payloads.save(request.data.data, run_id, inline=_INLINE)
-
-    async def _recorded(self, run_id: str, join: Document, names: Iterable[str]) -> list[Document]:
-        """Enter a join in the run's list; the list as it is then, in the order of entering."""
-        entry = {**join, "names": sorted(names)}
-        # What an earlier attempt of the same task waited for, nobody waits for any more.
-        task = join["request"].rpartition("/")[0].rpartition("/")[0] or join["request"]
-        is_other = {"$ne": [{"$indexOfBytes": ["$$this.request", _text(task)]}, 0]}
-        others = {"$filter": {"input": {"$ifNull": ["$joins", []]}, "cond": is_other}}
-        update = [{"$set": {"joins": {"$concatArrays": [others, [{"$literal": entry}]]}}}]
-        run = await self._runs.find_one_and_update(
-            {"_id": run_id}, update, projection={"joins": 1}, return_document=ReturnDocument.AFTER
-        )
-        if run is None:
-            raise RunUnknown(run_id)
-        return list(run["joins"])
-
-    async def _left(self, run_id: str, request_id: str) -> None:
-        """Take a join off the run's list."""
-        await self._runs.update_one({"_id": run_id}, {"$pull": {"joins": {"request": request_id}}})
 
     async def _until_final(self, run_id: str, names: set[str]) -> None:
         waiting = set(names)

@@ -9,6 +9,12 @@ Join = Mapping[str, Any]
 """{request, caller, names}: a DAG run that waits for others."""
 
 
+def attempt_of(request: str) -> tuple[str, int] | None:
+    """(task, attempt) of the request of a task, which is made of both and the number of its call; None of another's."""
+    task, *attempt = request.rsplit("/", 2)
+    return (task, int(attempt[0])) if len(attempt) == 2 and attempt[0].isdigit() else None
+
+
 def check(joins: Iterable[Join], request: str) -> None:
     """Raise JoinImpossible when this join closes a circle with those before it; of several, the newest is at fault."""
     waits: dict[str, set[str]] = {}

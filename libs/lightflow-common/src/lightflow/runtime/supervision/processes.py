@@ -1,6 +1,7 @@
 """A supervised process as data, and what it takes to start one and to see that it is ready."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -74,9 +75,15 @@ def prepare(spec: ProcessSpec, inherited: Mapping[str, str], ready_fd: int | Non
 
 def open_log(path: Path) -> Any:
     """The log, to append to; one that has grown long is set aside first."""
-    if path.exists() and path.stat().st_size > LOG_LIMIT:
-        path.replace(path.with_name(f"{path.name}.1"))
+    keep_short(path)
     return path.open("ab", buffering=0)
+
+
+def keep_short(log: Path) -> None:
+    """Set aside what a log holds that has grown long; whoever appends to it goes on from its beginning."""
+    if log.exists() and log.stat().st_size > LOG_LIMIT:
+        shutil.copyfile(log, log.with_name(f"{log.name}.1"))
+        os.truncate(log, 0)
 
 
 def tail(path: Path | None) -> str:

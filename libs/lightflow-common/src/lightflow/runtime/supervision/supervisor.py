@@ -1,14 +1,19 @@
 """Keeps processes alive together: all start at once, and they end stage by stage."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lightflow.runtime.supervision.keeper import Keeper
 from lightflow.runtime.supervision.living import ProcessInfo
-from lightflow.runtime.supervision.processes import ProcessSpec
+from lightflow.runtime.supervision.processes import ProcessSpec, keep_short
 
 START_LIMIT = 60.0
+LOGS_SEEN_TO = 60.0
+"""Seconds between two looks at how long the logs are."""
+
+logger = logging.getLogger(__name__)
 
 
 class Supervisor:
@@ -39,6 +44,7 @@ class Supervisor:
         self._tasks = {keeper: asyncio.create_task(keeper.keep()) for keeper in keepers}
         stopped = asyncio.create_task(self.stop.wait())
         started = asyncio.create_task(self._all_ready(keepers))
+        logs = asyncio.create_task(self._keep_logs_short(keepers))
         try:
             await self._first_of({stopped, started}, START_LIMIT)
             if not any(task.done() for task in (started, stopped, *self._tasks.values())):
@@ -53,6 +59,7 @@ class Supervisor:
         finally:
             stopped.cancel()
             started.cancel()
+            logs.cancel()
             await self._end()
 
     async def _first_of(self, awaited: set[asyncio.Task[Any]], limit: float | None) -> None:
@@ -66,6 +73,15 @@ class Supervisor:
     async def _all_ready(self, keepers: list[Keeper]) -> None:
         for keeper in keepers:
             await keeper.ready.wait()
+
+    async def _keep_logs_short(self, keepers: list[Keeper]) -> None:
+        while True:
+            await asyncio.sleep(LOGS_SEEN_TO)
+            for log in [keeper.spec.log for keeper in keepers if keeper.spec.log is not None]:
+                try:
+                    await asyncio.to_thread(keep_short, log)
+                except OSError as error:
+                    logger.warning("%s stays as long as it is: %s", log, error)
 
     async def _end(self) -> None:
         for stage in self._stages:
