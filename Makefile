@@ -6,7 +6,7 @@ BIN    := .venv/bin
 export UV_PROJECT_ENVIRONMENT := .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test simulate lint types contracts proto proto-check reference format up down clean
+.PHONY: help setup run test simulate limits-long lint types contracts proto proto-check reference format up down clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ test: setup lint types contracts proto-check ## the whole suite, on a real redis
 SECONDS ?= 600
 simulate: setup ## random schedules of faults on simulated services, for SECONDS (600)
 	@PYTHONHASHSEED=0 $(BIN)/python -m tests.simulation --seed $$(date +%s) --schedules 1000000 --seconds $(SECONDS)
+
+limits-long: setup ## floods, restarts and growth at full size, for an hour or more; make test has them small
+	@LIGHTFLOW_LIMITS=long $(BIN)/pytest tests/limits
 
 lint: setup
 	@$(BIN)/ruff check .
