@@ -42,7 +42,7 @@ class Scene:
     def stopped(self) -> None:
         """A run is stopped, and ends stopped or had ended before."""
         with self._client() as client:
-            run = self._persistently(lambda: client.start(FLOW, size=SIZE))
+            run = self._persistently(lambda: client.start(FLOW, size=SIZE, pause=1.0))
             self._persistently(run.stop)
             assert self._persistently(lambda: run.wait(PATIENCE)) in (State.STOPPED, State.SUCCEEDED)
 
