@@ -49,7 +49,7 @@ def campaign(folder: Path, seeds: Iterator[int], options: Options) -> Iterator[t
         ledger = Ledger(folder / "ledger")
         for seed in seeds:
             yield seed, _round(system, ledger, seed, options)
-    left = [Finding(STUCK, "nothing_is_left", "afterwards", process) for process in processes(system.places.data_dir)]
+    left = [Finding(STUCK, "nothing_is_left", "afterwards", process) for process in processes(system.mark)]
     yield 0, Results(findings=left)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from pymongo.errors import PyMongoError
 from tests.chaos.due import owed
 from tests.chaos.faults.hints import LISTS
-from tests.chaos.system import SERVICES, System
+from tests.chaos.system import SERVICES, System, is_of
 
 from lightflow.core.errors import LightflowException
 from lightflow.runtime.queues import MARKER
@@ -78,12 +78,11 @@ def _counts(db: Any) -> Iterator[tuple[str, int]]:
     yield "workflow-data", db["workflow-data"].count_documents({"freed": {"$exists": False}})
 
 
-def processes(data_dir: Path) -> list[str]:
-    """The processes that were started for the system of a data dir and still live."""
-    mark = f"LIGHTFLOW_DATA_DIR={data_dir}".encode()
+def processes(mark: bytes) -> list[str]:
+    """The processes of a system that still live."""
     found = []
     for entry in Path("/proc").glob("[0-9]*/environ"):
         with suppress(OSError):
-            if mark in entry.read_bytes().split(b"\0"):
+            if is_of(int(entry.parent.name), mark):
                 found.append(f"process {entry.parent.name}: {(entry.parent / 'cmdline').read_bytes()!r}")
     return found

@@ -122,6 +122,11 @@ class System:
             found.append(self.servers.pid("mongod"))
         return [pid for pid in found if pid is not None]
 
+    @property
+    def mark(self) -> bytes:
+        """What the environment of every process of the system has, and that of no other."""
+        return f"LIGHTFLOW_DATA_DIR={self.places.data_dir}".encode()
+
     def redis(self) -> Redis:
         """A client of the redis server."""
         return Redis.from_url(self.servers.redis_url, socket_timeout=5)
@@ -141,6 +146,14 @@ class System:
     async def _supervise(self) -> None:
         self._loop = asyncio.get_running_loop()
         await self.supervisor.run(self._ready.set)
+
+
+def is_of(pid: int, mark: bytes) -> bool:
+    """Whether a process lives and has this in its environment: its number may have become another's."""
+    try:
+        return mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
 
 
 @contextmanager

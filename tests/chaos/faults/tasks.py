@@ -6,7 +6,7 @@ import time
 from random import Random
 
 from tests.chaos.faults.fault import Fault, Victim
-from tests.chaos.system import System
+from tests.chaos.system import System, is_of
 from tests.chaos.watching import Key, Ledger
 
 TAKEN_WITHIN = 10.0
@@ -26,7 +26,8 @@ class KillTask(Fault):
     def choose(self, system: System, ledger: Ledger, random: Random) -> Victim | None:
         died = {(line.run, line.dag, line.task) for line in ledger.lines() if line.what == "dies"}
         running = [(line, (line.run, line.dag, line.task)) for line in ledger.running()]
-        alive = [(line, task) for line, task in running if task not in died | self._struck and _is_alive(line.pid)]
+        spared, mark = died | self._struck, system.mark
+        alive = [(line, task) for line, task in running if task not in spared and is_of(line.pid, mark)]
         if not alive:
             return None
         line, task = random.choice(alive)
@@ -57,11 +58,3 @@ class OutOfMemory(Fault):
 
     def begin(self, system: System, victim: Victim) -> None:
         """It has struck by taking the order."""
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
