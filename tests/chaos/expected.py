@@ -16,7 +16,7 @@ FLOWS = Path(__file__).parent / "flows"
 
 FILE = '''"""The plan of seed {seed}."""
 
-from flow import dags_of
+from chaos_flow import dags_of
 
 globals().update(dags_of({seed}, {largest}, {folder!r}))
 '''

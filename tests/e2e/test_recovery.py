@@ -215,7 +215,8 @@ def test_a_scheduler_that_was_taken_for_dead_stays_to_be_found(quick_stack: Stac
     mongo: MongoClient[Any] = MongoClient(store_uri(config))
     with mongo:
         db = mongo["lightflow"]
-        before = db["workers"].find_one_and_update({"service": "scheduler"}, {"$set": {"dead": True}})
+        own = db["control"].find_one({"_id": quick_stack.target})["incarnation"]
+        before = db["workers"].find_one_and_update({"_id": own}, {"$set": {"dead": True}})
         deadline = time.monotonic() + PATIENCE
         while (found := db["control"].find_one({"_id": quick_stack.target})) is None or (
             found["incarnation"] == before["_id"]

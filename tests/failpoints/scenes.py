@@ -43,6 +43,7 @@ class Scene:
         """A run is stopped, and ends stopped or had ended before."""
         with self._client() as client:
             run = self._persistently(lambda: client.start(FLOW, size=SIZE, pause=1.0))
+            self._process_of(run)  # it has begun
             self._persistently(run.stop)
             assert self._persistently(lambda: run.wait(PATIENCE)) in (State.STOPPED, State.SUCCEEDED)
 

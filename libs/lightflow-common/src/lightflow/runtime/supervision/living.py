@@ -26,7 +26,7 @@ def birth(pid: int) -> str | None:
     """When a process was started, in the system's own words; None once it has ended."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # the second where it ends while it is read
         return None if Path("/proc/self").exists() else birth_from_ps(pid)
     state, *rest = status.rpartition(")")[2].split()
     return None if state in "ZX" else rest[18]
