@@ -1,0 +1,12 @@
+"""A chain of a hundred tasks that do nothing."""
+
+from lightflow.models import Dag
+from lightflow.tasks import PythonTask
+
+
+def nothing(data, store, signal, context):
+    pass
+
+
+tasks = [PythonTask(f"task{number}", nothing) for number in range(100)]
+main = Dag("main", schema=dict(zip(tasks, tasks[1:], strict=False)))

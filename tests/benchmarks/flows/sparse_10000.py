@@ -1,0 +1,14 @@
+"""10000 tasks in ten chains."""
+
+from lightflow.models import Dag
+from lightflow.tasks import PythonTask
+
+SIZE, WIDTH = 10000, 10
+
+
+def nothing(data, store, signal, context):
+    pass
+
+
+rows = [[PythonTask(f"task{row}in{place}", nothing) for place in range(WIDTH)] for row in range(10000 // WIDTH)]
+main = Dag("main", schema={one: two for row, after in zip(rows, rows[1:], strict=False) for one, two in zip(row, after, strict=True)})

@@ -1,0 +1,15 @@
+"""A task that waits to be stopped, and tells when it was."""
+
+import select
+import time
+
+from lightflow.models import Dag
+from lightflow.tasks import PythonTask
+
+
+def wait(data, store, signal, context):
+    select.select([signal.stop_descriptor()], [], [])
+    data["noticed"] = time.time()
+
+
+main = Dag("main", schema={PythonTask("wait", wait): None})
