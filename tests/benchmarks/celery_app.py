@@ -5,7 +5,6 @@ import time
 from typing import Any
 
 import numpy as np
-
 from celery import Celery
 
 URL = "BENCHMARK_REDIS"

@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from celery import Celery
 from pymongo import MongoClient
 from redis import Redis
+from tests.benchmarks import celery_app
 
-from celery import Celery
 from lightflow.client import Client
 from lightflow.config import Config
 from lightflow.local.stack import Stack
 from lightflow.runtime.broker import broker_url
 from lightflow.runtime.mongo import store_uri
 from lightflow.runtime.notify import signal_url
-from tests.benchmarks import celery_app
 
 FLOWS = Path(__file__).with_name("flows")
 SLOTS = 2

@@ -132,3 +132,16 @@ async def test_the_log_of_an_unknown_task_is_an_error_and_that_of_a_silent_one_i
     assert await system.call("stream_logs", run_id, task="second") == []
     with pytest.raises(TaskUnknown, match="second"):
         await system.call("stream_logs", run_id, task="secnd")
+
+
+async def test_who_waits_for_the_end_is_told_of_the_run_alone_and_only_when_it_changes(system):
+    await system.deploy()
+    run_id = await system.began()
+    watch = Watch(system.client.watch_run(run_id, tasks=False))
+    first = await watch.next()
+    assert (first.run.state, list(first.run.dags)) == ("running", [])
+    told = asyncio.create_task(watch.rest())
+    await system.set_task(run_id, "main:1", 0, state="running")
+    await system.set_run(run_id, state="succeeded")
+    (end,) = await told
+    assert (end.run.state, list(end.run.dags), list(end.changed)) == ("succeeded", [], [])

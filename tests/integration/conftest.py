@@ -227,7 +227,8 @@ class Engine:
         """Commit an outcome, as a worker does."""
         dag = (await self.specs.get(task["version"])).dag(task["dag"].rpartition(":")[0])
         end = end_of(task, dag, outcome, self.bounds, stopping)
-        return await self.worker.commit(task, dag, end if self.hands_over else replace(end, follows=None), None)
+        end = end if self.hands_over else replace(end, follows=None)
+        return (await self.worker.commit(task, dag, end, None)).accepted
 
     async def drive_dag(self, dag_run: str) -> State:
         """Look and work in turns until the DAG run is final; its state."""

@@ -17,7 +17,7 @@ from lightflow.runtime.broker import HINT, make_app, queue_list
 from lightflow.runtime.consumer import HintConsumer
 from lightflow.runtime.consumer_watch import ConsumerWatch
 from lightflow.runtime.hints import CHECK_EVERY, Hints
-from lightflow.runtime.notify import CHANNEL, Notifier, connect_redis
+from lightflow.runtime.notify import CHANNEL, PROGRESS_CHANNEL, Notifier, connect_redis
 from lightflow.runtime.queues import MARKER, Queues
 
 
@@ -275,7 +275,8 @@ async def test_forged_notifications_are_dropped(redis, redis_url):
     async with notifying(redis_url) as notifier, notifier.subscribe("run") as looks:
         for forged in (b"\xff\xfe", "text", "7", "[]", "{}", '{"run": "x"}', '{"kind": "other"}'):
             redis.publish(CHANNEL, forged)
-        redis.publish(CHANNEL, '{"kind": "run", "run": "a"}')
+            redis.publish(PROGRESS_CHANNEL, forged)
+        redis.publish(PROGRESS_CHANNEL, '{"kind": "run", "run": "a"}')
         (look,) = await looks.wait(15)
         assert look.ids == {"run": "a"}
 

@@ -18,12 +18,13 @@ from lightflow.runtime.sweep import Sweep
 from lightflow.runtime.takeback import TakeBack
 from lightflow_dag_runner.sweep import DagSweep
 from lightflow_task_worker.attempt import Attempt, Tools
+from lightflow_task_worker.facts import Facts, StopFacts
 from lightflow_task_worker.inputs import Inputs
+from lightflow_task_worker.knowledge import Knowledge
 from lightflow_task_worker.lease import Lease
 from lightflow_task_worker.preparing import Preparing
 from lightflow_task_worker.settings import Settings
 from lightflow_task_worker.slot import Result
-from lightflow_task_worker.store import StopFacts
 from lightflow_task_worker.store import Store as TaskStore
 from lightflow_task_worker.succession import succeed
 
@@ -93,6 +94,8 @@ def tools(engine, slot, member):
             return SimpleNamespace(spec=spec, folder=None, shard=lambda dag, index: asyncio.sleep(0, b"shard"))
 
     class Pool:
+        free = 1
+
         async def slot_for(self, version):
             return slot
 
@@ -103,7 +106,17 @@ def tools(engine, slot, member):
     store = TaskStore(engine.db, member)
     preparing = Preparing(Inputs(engine.payloads), engine.payloads, "worker@host")
     return Tools(
-        engine.db, settings, store, Versions(), engine.payloads, preparing, Pool(), engine.sent, engine.sent, None
+        engine.db,
+        settings,
+        store,
+        Knowledge(Facts(engine.db), lambda: True),
+        Versions(),
+        engine.payloads,
+        preparing,
+        Pool(),
+        engine.sent,
+        engine.sent,
+        None,
     )
 
 
@@ -122,12 +135,18 @@ def claimed(engine, tools):
     return claim
 
 
+async def run(attempt):
+    """All of an attempt; what was claimed with its commit."""
+    executed = await attempt.execute()
+    return None if executed is None else await attempt.end(executed)
+
+
 async def blobs(engine):
     return await engine.db["blobs.files"].count_documents({})
 
 
 async def test_an_attempt_runs_and_commits_its_outcome_with_its_output(engine, claimed, slot):
-    await (await claimed("a")).run()
+    await run(await claimed("a"))
     task = await engine.task("a")
     assert task["state"] == "succeeded"
     assert await engine.payloads.load(task["output"]) == LARGE
@@ -141,7 +160,7 @@ async def test_a_stop_between_claim_and_start_keeps_user_code_from_running(engin
         await engine.db["runs"].update_one({}, {"$set": {"state": "stopping", "reason": "aborted"}})
     else:
         await engine.db["dag_runs"].update_one({}, {"$set": {"stop": "stopped"}})
-    await attempt.run()
+    await run(attempt)
     task = await engine.task("a")
     assert slot.jobs == []
     assert (task["state"], task["attempts"]) == ("stopped", [])
@@ -153,7 +172,7 @@ async def test_a_commit_whose_reply_was_lost_counts_once_and_keeps_its_output(en
     attempt = await claimed("a", "b", edges=edges)
     object.__setattr__(tools, "store", LosesReplies(tools.store))
     name = attempt.task["task"]
-    await attempt.run()
+    await run(attempt)
     task = await engine.task(name)
     assert [each["outcome"] for each in task["attempts"]] == ["succeeded"]
     assert await engine.payloads.load(task["output"]) == LARGE
@@ -168,7 +187,7 @@ async def test_an_outcome_that_comes_too_late_is_thrown_away_with_its_output(eng
         return Result(Outcome(Ending.SUCCEEDED), LARGE)
 
     slot.does = lose
-    await attempt.run()
+    await run(attempt)
     task = await engine.task("a")
     assert (task["state"], task["losses"]) == ("queued", 1)
     assert await blobs(engine) == 0
@@ -179,7 +198,7 @@ async def test_a_task_whose_version_is_gone_fails_and_says_so(engine, claimed, s
     engine.specs.specs.clear()
     with pytest.raises(WorkflowUnknown):
         await engine.specs.get("v1")
-    await attempt.run()
+    await run(attempt)
     task = await engine.task("a")
     assert (task["state"], task["error"]["type"], slot.jobs) == ("failed", "WorkflowUnknown", [])
 
@@ -191,7 +210,7 @@ async def test_a_running_attempt_is_told_to_stop_and_is_not_retried(engine, clai
 
     slot.does = fail_when_told
     attempt = await claimed("a", retries=5)
-    running = asyncio.create_task(attempt.run())
+    running = asyncio.create_task(run(attempt))
     await slot.begun.wait()
     attempt.tell(StopFacts(Reason.STOPPED))
     await running
@@ -201,7 +220,7 @@ async def test_a_running_attempt_is_told_to_stop_and_is_not_retried(engine, clai
 async def test_what_is_killed_on_purpose_ends_stopped(engine, claimed, slot):
     slot.does = until_killed
     attempt = await claimed("a")
-    running = asyncio.create_task(attempt.run())
+    running = asyncio.create_task(run(attempt))
     await slot.begun.wait()
     attempt.tell(StopFacts(Reason.STOPPED, kill_in=0.0))
     await running
@@ -211,7 +230,7 @@ async def test_what_is_killed_on_purpose_ends_stopped(engine, claimed, slot):
 async def test_what_is_handed_in_at_shutdown_is_queued_again_uncounted(engine, claimed, slot):
     slot.does = until_killed
     attempt = await claimed("a")
-    running = asyncio.create_task(attempt.run())
+    running = asyncio.create_task(run(attempt))
     await slot.begun.wait()
     attempt.hand_in()
     await running
@@ -226,7 +245,7 @@ async def lease(engine, tools, member):
     membership = Membership(engine.db, member, 3.0)
     await membership.enter()
     take_back = TakeBack(engine.db, engine.specs, engine.sent, engine.bounds)
-    return Lease(membership, tools.store, tools.settings, take_back, tools.held, list)
+    return Lease(membership, tools.store, tools.knowledge.facts, tools.settings, take_back, tools.held, list)
 
 
 async def test_an_attempt_recorded_but_not_run_is_given_back_at_the_second_renewal(engine, claimed, tools, lease):

@@ -13,7 +13,7 @@ from lightflow.runtime.sweep import Sweep
 from lightflow_dag_runner.store import Store as DagStore
 from lightflow_task_worker import calls
 from lightflow_task_worker.calls import TaskCalls
-from lightflow_task_worker.store import StopFacts
+from lightflow_task_worker.facts import StopFacts
 from lightflow_task_worker.store import Store as TaskStore
 
 Patches = list[Any]
@@ -100,7 +100,7 @@ def _end_without_mark() -> Patches:
 
 def _ignore_stops() -> Patches:
     """User code begins after a stop was acknowledged."""
-    return [mock.patch("lightflow_task_worker.store._stop_facts", return_value=StopFacts())]
+    return [mock.patch("lightflow_task_worker.facts._stop_facts", return_value=StopFacts())]
 
 
 def _lose_every_lease() -> Patches:
@@ -117,8 +117,8 @@ def _lose_every_lease() -> Patches:
 def _forget_blind_claims() -> Patches:
     """A claim whose reply was lost is never asked for."""
 
-    async def claimed_by(*_: Any) -> None:
-        return None
+    async def claimed_by(*_: Any) -> list[Any]:
+        return []
 
     async def held(*_: Any) -> list[Any]:
         return []

@@ -96,7 +96,7 @@ class Pipeline:
     def __init__(self, redis: Redis, client: Client) -> None:
         self._redis = redis
         self._client = client
-        self._messages: list[str] = []
+        self._messages: list[tuple[str, str]] = []
 
     async def __aenter__(self) -> "Pipeline":
         return self
@@ -104,24 +104,26 @@ class Pipeline:
     async def __aexit__(self, *_: object) -> None:
         """Nothing to give back."""
 
-    def publish(self, _: str, message: str) -> None:
-        self._messages.append(message)
+    def publish(self, channel: str, message: str) -> None:
+        self._messages.append((channel, message))
 
     async def execute(self) -> None:
         self._client.reach()
         self._client.strike(Fault.KILL_BEFORE)
         for listener in list(self._redis.listeners):
-            for message in self._messages:
-                listener.messages.put_nowait({"type": "message", "data": message})
+            for channel, message in self._messages:
+                if channel in listener.channels:
+                    listener.messages.put_nowait({"type": "message", "data": message})
         self._client.strike(Fault.KILL_AFTER)
 
 
 class Listener:
-    """A subscription to the channel."""
+    """A subscription to channels."""
 
     def __init__(self, redis: Redis, client: Client) -> None:
         self._redis = redis
         self._client = client
+        self.channels: tuple[str, ...] = ()
         self.messages: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
 
     async def __aenter__(self) -> "Listener":
@@ -130,10 +132,12 @@ class Listener:
     async def __aexit__(self, *_: object) -> None:
         self._redis.listeners.discard(self)
 
-    async def subscribe(self, _: str) -> None:
+    async def subscribe(self, *channels: str) -> None:
         self._client.reach()
+        self.channels = channels
         self._redis.listeners.add(self)
-        self.messages.put_nowait({"type": "subscribe"})
+        for count in range(1, len(channels) + 1):
+            self.messages.put_nowait({"type": "subscribe", "data": count})
 
     async def listen(self) -> AsyncIterator[dict[str, Any]]:
         while True:

@@ -41,7 +41,9 @@ from lightflow_scheduler.store import Store as RunsStore
 from lightflow_scheduler.sweep import RunSweep
 from lightflow_task_worker.attempt import Tools
 from lightflow_task_worker.calls import Calling
+from lightflow_task_worker.facts import Facts
 from lightflow_task_worker.inputs import Inputs
+from lightflow_task_worker.knowledge import Knowledge as WorkerKnowledge
 from lightflow_task_worker.lease import Lease
 from lightflow_task_worker.loop import TaskWorker
 from lightflow_task_worker.pool import Pool
@@ -217,7 +219,9 @@ async def task_worker(world: "World", process: Process) -> None:
     take_back = TakeBack(with_.db, with_.specs, with_.hints, world.engine.bounds)
     tools = _tools(world, process, with_, settings, member, lambda: lease.is_good, lambda: worker.changed())
     worker = TaskWorker(tools, tools.calling.waiting, settings.queues)
-    lease = Lease(membership, tools.store, settings, take_back, tools.held, tools.pool.process_pids)
+    lease = Lease(
+        membership, tools.store, tools.knowledge.facts, settings, take_back, tools.held, tools.pool.process_pids
+    )
     consumer: Any = world.consuming(Consumer(world, process, Service.TASK_WORKER, worker.hinted))
     worker.consumer = consumer
     watch = ConsumerWatch(consumer, Service.TASK_WORKER, settings.queues, with_.queues)
@@ -228,7 +232,7 @@ async def task_worker(world: "World", process: Process) -> None:
         process.told_to_stop,
         worker.feed(),
         lease.keep(),
-        pass_on_stops(with_.notifier, lease),
+        pass_on_stops(with_.notifier, lease, tools.knowledge),
         watch.keep(world.engine.sweep_interval),
         membership.until_told(with_.notifier),
         finish=lambda: worker.drain(world.engine.shutdown_grace),
@@ -262,6 +266,7 @@ def _tools(
         with_.db,
         settings,
         TaskStore(with_.db, member),
+        WorkerKnowledge(Facts(with_.db), lambda: with_.notifier.hears),
         Versions(with_.db, with_.payloads, Path("/nonexistent")),
         with_.payloads,
         Preparing(Inputs(with_.payloads), with_.payloads, settings.name),

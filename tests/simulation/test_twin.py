@@ -70,6 +70,8 @@ async def filters(c: Any) -> Any:
         {"holder": {"$ne": None}},
         {"marked": {"$exists": True}},
         {"attempts.0": {"$exists": True}},
+        {"attempts": {"$size": 1}},
+        {"state": {"$size": 0}},
         {"attempts.outcome": "lost"},
         {"attempts.outcome": {"$ne": "lost"}},
         {"attempts": {"$elemMatch": {"outcome": None}}},
@@ -101,6 +103,25 @@ async def projections(c: Any) -> Any:
 @case
 async def following(c: Any) -> Any:
     await c.bulk_write([moves.stop_open("e"), *moves.follow("d", [1], [2], [0])], ordered=True)
+
+
+@case
+async def counted(c: Any) -> Any:
+    steps = [*moves.follow("d", [1, 2], [1], [0]), UpdateOne({"_id": "none"}, {"$set": {"x": 1}})]
+    return (await c.bulk_write(steps, ordered=True)).matched_count
+
+
+@case
+async def each_by_itself(c: Any) -> Any:
+    steps = [
+        UpdateOne({"_id": "d/0"}, [{"$set": {"x": 1}}], upsert=True),
+        UpdateOne({"_id": "d/1", "state": "running"}, [{"$set": {"x": 1}}], upsert=True),
+        UpdateOne({"_id": "d/2"}, [{"$set": {"x": 1}}], upsert=True),
+    ]
+    try:
+        await c.bulk_write(steps, ordered=False)
+    except BulkWriteError as error:
+        return [(failure["index"], failure["code"]) for failure in error.details["writeErrors"]]
 
 
 @case

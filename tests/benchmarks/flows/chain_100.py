@@ -1,5 +1,7 @@
 """A chain of a hundred tasks that do nothing."""
 
+import itertools
+
 from lightflow.models import Dag
 from lightflow.tasks import PythonTask
 
@@ -9,4 +11,4 @@ def nothing(data, store, signal, context):
 
 
 tasks = [PythonTask(f"task{number}", nothing) for number in range(100)]
-main = Dag("main", schema=dict(zip(tasks, tasks[1:], strict=False)))
+main = Dag("main", schema=dict(itertools.pairwise(tasks)))

@@ -3,6 +3,7 @@
 import time
 
 import numpy as np
+
 from lightflow.models import Dag, Option, Parameters
 from lightflow.tasks import PythonTask
 

@@ -1,5 +1,7 @@
 """Twenty layers of fifty tasks; each task depends on all of the layer before."""
 
+import itertools
+
 from lightflow.models import Dag
 from lightflow.tasks import PythonTask
 
@@ -9,4 +11,4 @@ def nothing(data, store, signal, context):
 
 
 layers = [[PythonTask(f"layer{layer}task{number}", nothing) for number in range(50)] for layer in range(20)]
-main = Dag("main", schema={task: after for layer, after in zip(layers, layers[1:], strict=False) for task in layer})
+main = Dag("main", schema={task: after for layer, after in itertools.pairwise(layers) for task in layer})

@@ -9,7 +9,7 @@ from tests.chaos.faults.fault import ServerFault, Victim
 from tests.chaos.system import SERVICES, System, Times
 
 from lightflow.runtime.broker import HINT, make_app, queue_list
-from lightflow.runtime.notify import CHANNEL
+from lightflow.runtime.notify import CHANNEL, PROGRESS_CHANNEL
 from lightflow.runtime.services import SERVICES as QUEUES
 
 LISTS = tuple(queue_list(service, QUEUES[service]) for service in SERVICES)
@@ -53,7 +53,7 @@ class DoubledHints(ServerFault):
                     sent.append(text)
                     redis.execute_command(name, place, text)
 
-    _doubled = frozenset([("PUBLISH", CHANNEL), *(("LPUSH", each) for each in LISTS)])
+    _doubled = frozenset([("PUBLISH", CHANNEL), ("PUBLISH", PROGRESS_CHANNEL), *(("LPUSH", each) for each in LISTS)])
 
 
 class ForgedHints(ServerFault):
@@ -85,4 +85,5 @@ class ForgedHints(ServerFault):
                     redis.lpush(place, junk)
             for junk in (b"", b"junk", b"[]", b'{"kind": 5}', b'{"kind": "stop", "run": "nobody"}', b"\xff"):
                 redis.publish(CHANNEL, junk)
+                redis.publish(PROGRESS_CHANNEL, junk)
         app.close()

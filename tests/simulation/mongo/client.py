@@ -156,9 +156,8 @@ class Collection:
     async def delete_many(self, query: Document) -> DeleteResult:
         return DeleteResult(await self._line.run(self._server.delete(self._name, query, many=True), write=True))
 
-    async def bulk_write(self, requests: Sequence[Any], ordered: bool = True) -> None:
-        assert ordered, "the services rely on the order"
-        await self._line.run(self._server.bulk(self._name, requests), write=True)
+    async def bulk_write(self, requests: Sequence[Any], ordered: bool = True) -> UpdateResult:
+        return UpdateResult(await self._line.run(self._server.bulk(self._name, requests, ordered), write=True))
 
     def _found(self, query: Document, projection: Document | None) -> Steps:
         now = self._server.now()

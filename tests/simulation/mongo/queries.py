@@ -48,6 +48,8 @@ def _operator(found: list[Any], name: str, operand: Any, now: Any) -> bool:
         return not _condition(found, operand, now)
     if name == "$exists":
         return any(value is not MISSING for value in found) == bool(operand)
+    if name == "$size":
+        return any(isinstance(value, list) and len(value) == operand for value in found)
     if name == "$elemMatch":
         arrays = [value for value in found if isinstance(value, list)]
         return any(

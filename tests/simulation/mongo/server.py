@@ -117,19 +117,25 @@ class Server:
                 deleted += 1
         return deleted
 
-    def bulk(self, collection: str, requests: Sequence[UpdateOne | UpdateMany]) -> Steps:
-        """Ordered: the first step that fails ends it."""
+    def bulk(self, collection: str, requests: Sequence[UpdateOne | UpdateMany], ordered: bool) -> Steps:
+        """How many documents matched. Where it is ordered the first step that fails ends it."""
+        matched, failures = 0, []
         for index, request in enumerate(requests):
             if index:
                 yield
             many = isinstance(request, UpdateMany)
             try:
-                yield from self.update(
+                pairs = yield from self.update(
                     collection, request._filter, request._doc, many=many, upsert=bool(request._upsert)
                 )
+                matched += sum(before is not None for before, _ in pairs)
             except (DuplicateKeyError, EvaluationError) as error:
-                failure = {"index": index, "code": DUPLICATE, "errmsg": str(error)}
-                raise BulkWriteError({"writeErrors": [failure]}) from error
+                failures.append({"index": index, "code": DUPLICATE, "errmsg": str(error)})
+                if ordered:
+                    break
+        if failures:
+            raise BulkWriteError({"writeErrors": failures})
+        return matched
 
     def _put(self, collection: str, before: Document | None, after: Document) -> None:
         documents = self.documents(collection)

@@ -15,7 +15,7 @@ waiting, queued and skipped. When the system cannot be reached calls raise NoCon
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -116,7 +116,7 @@ class Run:
 
     def __init__(self, control: ControlClient, connect: Callable[[], ControlClient], message: "pb.Run") -> None:
         self._control = control
-        self._connect = connect  # a connection of its own for a wait: closing it is what ends the wait early
+        self._connect = connect
         self._last = message
         self.id = message.run_id
         self.workflow = message.workflow
@@ -141,9 +141,10 @@ class Run:
         An outage of the system is waited through for 30 s.
         """
         late = threading.Event()
-        with self._connect() as own, _after(timeout, late, own):
+        # Only a wait with a limit needs a connection of its own: closing it ends the wait.
+        with nullcontext(self._control) if timeout is None else self._connect() as own, _after(timeout, late, own):
             try:
-                for message in reopened(lambda: own.watch_run(self.id), pause=late.wait):
+                for message in reopened(lambda: own.watch_run(self.id, tasks=False), pause=late.wait):
                     self._last = message.run if message else self._last
             except (RequestFailed, NoControlService):
                 if not late.is_set():
@@ -289,13 +290,16 @@ def _workflow(given: object) -> "Workflow":
 
 @contextmanager
 def _after(seconds: float | None, late: threading.Event, control: ControlClient) -> Iterator[None]:
-    """After so many seconds within the block, say so and end the streams of this connection."""
+    """After so many seconds within the block, say so and end the streams of this connection; with None never."""
 
     def end() -> None:
         late.set()
         control.close()
 
-    timer = threading.Timer(threading.TIMEOUT_MAX if seconds is None else max(seconds, 0.0), end)
+    if seconds is None:
+        yield
+        return
+    timer = threading.Timer(max(seconds, 0.0), end)
     timer.daemon = True
     timer.start()
     try:

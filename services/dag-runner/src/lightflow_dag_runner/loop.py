@@ -116,8 +116,10 @@ class DagRunner:
             self.hints.send(Service.SCHEDULER, dag_run.document["run_queue"], [dag_run.document["run"]])
         if decision.become is State.STOPPING:
             await self.notifier.publish("stop", run=dag_run.document["run"])
-        if decision.become or decision.queue or decision.skip or decision.propagated:
-            await self.notifier.publish("run", run=dag_run.document["run"])
+        if decision.become:
+            await self.notifier.publish("dag", run=dag_run.document["run"])
+        elif decision.queue or decision.skip or decision.propagated:
+            await self.notifier.publish("task", run=dag_run.document["run"])
 
     async def _finish(self, dag_run: DagRun, facts: DagFacts) -> None:
         if facts.state in FINAL:

@@ -85,7 +85,7 @@ class Signals:
     async def watch_stop(self, request: pb.WatchStopRequest) -> AsyncIterator[bool]:
         """Whether the DAG run, or the run, is stopping: now, and once more when it turns true."""
         run_id = (await self._find(request.run_id, {"_id": 1}))["_id"]
-        async with self._with.notifier.subscribe("stop", "run") as looks:
+        async with self._with.notifier.subscribe("stop", "run", "dag") as looks:
             stopping = await self._is_stopping(run_id, request.dag)
             yield stopping
             while not stopping:
@@ -103,7 +103,7 @@ class Signals:
 
     async def _until_final(self, run_id: str, names: set[str]) -> None:
         waiting = set(names)
-        async with self._with.notifier.subscribe("run") as looks:
+        async with self._with.notifier.subscribe("run", "dag") as looks:
             while waiting:
                 wanted = {"run": run_id, "name": {"$in": sorted(waiting)}, "state": {"$in": _FINAL}}
                 waiting -= {dag_run["name"] async for dag_run in self._dag_runs.find(wanted, {"name": 1})}

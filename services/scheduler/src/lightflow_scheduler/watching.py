@@ -48,7 +48,7 @@ class Watching:
     async def run(self, given: str) -> AsyncIterator[pb.WatchRunResponse]:
         """The whole run, then the run without DAG runs and the tasks that changed, until it is final."""
         run_id = (await self._runs.find(given, {"_id": 1}))["_id"]
-        async with self._with.notifier.subscribe("run") as looks:
+        async with self._with.notifier.subscribe("run", "dag", "task") as looks:
             changes = Changes(await self._now() - OVERLAP)
             whole = await self._tasks.run(run_id)
             yield pb.WatchRunResponse(run=whole)
@@ -69,13 +69,24 @@ class Watching:
                     if not final:
                         await asyncio.sleep(max(THROTTLE, SHARE * (monotonic() - began)))
 
+    async def run_alone(self, given: str) -> AsyncIterator[pb.WatchRunResponse]:
+        """The run without its DAG runs, now and whenever it changes, until it is final."""
+        async with self._with.notifier.subscribe("run") as looks:
+            run = messages.run(await self._runs.find(given))
+            yield pb.WatchRunResponse(run=run)
+            while run.state not in FINAL:
+                await soon(looks, self._with.recheck, run=run.run_id)
+                before, run = run, messages.run(await self._runs.find(run.run_id))
+                if run != before:
+                    yield pb.WatchRunResponse(run=run)
+
     async def events(self, request: pb.WatchEventsRequest) -> AsyncIterator[pb.WatchEventsResponse]:
         """From when on, then every event since, once; those of a single run until it is final."""
         run_id = (await self._runs.find(request.run_id, {"_id": 1}))["_id"] if request.run_id else ""
         since = messages.moment(request.since) if request.HasField("since") else await self._now()
         cursor, sent = since, Sent()
         concerned = {"run": run_id} if run_id else {}
-        async with self._with.notifier.subscribe("run") as looks:
+        async with self._with.notifier.subscribe("run", "dag", "task") as looks:
             yield pb.WatchEventsResponse(since=timestamp(since))
             final = False
             while not final:

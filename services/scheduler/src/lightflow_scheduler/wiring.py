@@ -23,7 +23,7 @@ from lightflow_scheduler.sweep import RunSweep
 async def serve(config: Config, stop: asyncio.Event) -> None:
     """Serve until `stop` is set."""
     settings = Settings.from_config(config)
-    async with connected(config, settings.engine, settings.name, servicer.indexes()) as with_:
+    async with connected(config, settings.engine, settings.name, servicer.indexes(), watches=True) as with_:
         scheduler = Scheduler(
             Store(with_.db, settings.name), with_.specs, with_.data, with_.payloads, with_.hints, with_.notifier
         )

@@ -9,8 +9,9 @@ from pymongo.errors import PyMongoError
 
 from lightflow.core.errors import LightflowException
 from lightflow.core.graph import DagSpec
+from lightflow.core.ids import new_id
 from lightflow.core.outcomes import Ending, ErrorInfo, Outcome
-from lightflow.core.states import Reason, Service, State
+from lightflow.core.states import FINAL, Reason, Service, State
 from lightflow.runtime import attempts
 from lightflow.runtime.hints import Hints
 from lightflow.runtime.loglines import Writer
@@ -20,14 +21,17 @@ from lightflow.runtime.notify import Notifier
 from lightflow.runtime.payloads import Payloads
 from lightflow.runtime.process import UNREACHABLE
 from lightflow_task_worker.aftermath import Aftermath, Ended
+from lightflow_task_worker.backlog import Backlog, Pace
 from lightflow_task_worker.calls import Calling, TaskCalls
 from lightflow_task_worker.echo import Echo, Terminal
-from lightflow_task_worker.ending import End, end_of
+from lightflow_task_worker.ending import End, end_of, successor_of
+from lightflow_task_worker.facts import Circumstances, StopFacts
+from lightflow_task_worker.knowledge import Knowledge
 from lightflow_task_worker.pool import Pool
 from lightflow_task_worker.preparing import Preparing
 from lightflow_task_worker.settings import Settings
 from lightflow_task_worker.slot import Job, Output, Result, Slot
-from lightflow_task_worker.store import Circumstances, StopFacts, Store
+from lightflow_task_worker.store import Store, Take
 from lightflow_task_worker.versions import Version, Versions
 
 logger = logging.getLogger(__name__)
@@ -43,6 +47,7 @@ class Tools:
     db: Database
     settings: Settings
     store: Store
+    knowledge: Knowledge
     versions: Versions
     payloads: Payloads
     preparing: Preparing
@@ -53,6 +58,16 @@ class Tools:
     terminal: Terminal | None = None
     held: dict[str, "Attempt"] = field(default_factory=dict)
     aftermath: Aftermath = field(default_factory=Aftermath)
+    backlog: Backlog = field(default_factory=Backlog)
+    pace: Pace = field(default_factory=Pace)
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """An attempt whose user code is over."""
+
+    dag: DagSpec
+    result: Result
 
 
 @dataclass
@@ -65,6 +80,7 @@ class Attempt:
     superseded: bool = False
     returned: bool = False
     _killed: bool = False
+    _in_use: bool = False
     _slot: Slot | None = None
     _kill: asyncio.TimerHandle | None = None
     _background: set[asyncio.Task[None]] = field(default_factory=set)
@@ -78,22 +94,59 @@ class Attempt:
         """Which attempt of its task this is, from 1."""
         return len(self.task["attempts"])
 
-    async def run(self) -> None:
-        """Run it and commit what it ends with; what goes wrong on the way is an outcome too."""
+    def take_slot(self) -> None:
+        """Be counted as running."""
+        self._in_use = True
+        self.tools.pool.take()
+        self.tools.pace.begin(self.id, asyncio.get_running_loop().time())
+
+    def give_slot(self) -> None:
+        """No longer be counted as running, if it is."""
+        if self._in_use:
+            self._in_use = False
+            self.tools.pace.end(self.id, asyncio.get_running_loop().time())
+            self.tools.pool.give()
+
+    async def execute(self) -> Executed | None:
+        """Run it, which gives the slot back; what goes wrong on the way is an outcome too. None: it is over already."""
         try:
             version = await self.tools.versions.get(self.task["version"])
             dag = version.spec.dag(self.task["dag"].rpartition(":")[0])
         except LightflowException as error:
             await self._refuse(error)
-            return
-        circumstances = await self.tools.store.circumstances(self.task, dag)
-        if circumstances.stop.reason is not None:
-            await self.hand_back(circumstances.stop.reason)
-            return
-        await self.tools.notifier.publish("run", run=self.task["run"])
+            return None
+        circumstances = await self.tools.knowledge.circumstances(self.task, dag)
+        if (reason := self.stopping or circumstances.stop.reason) is not None:
+            await self.hand_back(reason)
+            return None
+        await self.tools.notifier.publish("task", run=self.task["run"])
         result = await self._execute(version, dag, circumstances)
-        if not self.superseded:
-            await self._end(dag, result)
+        return None if self.superseded else Executed(dag, result)
+
+    async def end(self, executed: Executed) -> Document | None:
+        """Commit the outcome; the attempt that was claimed with it, if one was."""
+        tools, task, dag = self.tools, self.task, executed.dag
+        outcome, output = executed.result.outcome, None
+        if executed.result.output is not None and outcome.ending in (Ending.SUCCEEDED, Ending.STOPPED):
+            output = await self._persistently(lambda: tools.payloads.save(executed.result.output or b"", task["run"]))
+        end = end_of(task, dag, outcome, tools.settings.engine.bounds, self.stopping is not None)
+        take = self._take(dag, end)
+        committed = await self._persistently(lambda: tools.store.commit(task, dag, end, output, take))
+        if committed.accepted:
+            if end.settlement.state in FINAL:
+                tools.knowledge.ended(self.id, end.settlement.state, output)
+            await self._tell_others(end.settlement.state, end.settlement.delay, self._is_looked_after(dag, end))
+            taken: Document | None = committed.taken
+            return taken
+        if await self._persistently(lambda: tools.store.is_committed(task)):
+            # The reply was lost, and with it whether what follows was done: a dag-runner will see. What may have been
+            # claimed with it is given back at the next renewal.
+            await self._tell_others(end.settlement.state, end.settlement.delay)
+            return None
+        logger.warning("the outcome of %s came too late and was refused", self.id)
+        if output is not None:
+            await tools.payloads.remove(output)
+        return None
 
     def tell(self, facts: StopFacts) -> None:
         """Pass on that the attempt should stop, and kill it in time when that was asked for."""
@@ -183,23 +236,17 @@ class Attempt:
             if self._kill is not None:
                 self._kill.cancel()
             await pool.put_back(slot)
+            self.give_slot()
 
-    async def _end(self, dag: DagSpec, result: Result) -> None:
-        tools, task = self.tools, self.task
-        outcome = result.outcome
-        output = None
-        if result.output is not None and outcome.ending in (Ending.SUCCEEDED, Ending.STOPPED):
-            output = await self._persistently(lambda: tools.payloads.save(result.output or b"", task["run"]))
-        end = end_of(task, dag, outcome, tools.settings.engine.bounds, self.stopping is not None)
-        if await self._persistently(lambda: tools.store.commit(task, dag, end, output)):
-            await self._tell_others(end.settlement.state, end.settlement.delay, self._is_looked_after(dag, end))
-        elif await self._persistently(lambda: tools.store.is_committed(task)):
-            # The reply was lost, and with it whether what follows was done: a dag-runner will see.
-            await self._tell_others(end.settlement.state, end.settlement.delay)
-        else:
-            logger.warning("the outcome of %s came too late and was refused", self.id)
-            if output is not None:
-                await tools.payloads.remove(output)
+    def _take(self, dag: DagSpec, end: End) -> Take | None:
+        """What to claim with the commit: a successor, where nothing else is known to have its turn."""
+        tools = self.tools
+        if end.follows is None or tools.backlog.may_hold or tools.backlog.is_closed or not tools.pool.free:
+            return None
+        if tools.calling.waiting.is_crowded or not tools.knowledge.goes_on(self.task["dag_run"]):
+            return None
+        mine = [index for index in end.follows.ready if dag.tasks[index].queue in tools.settings.queues]
+        return Take(successor_of(self.task, dag, mine[0]), new_id()) if mine else None
 
     def _is_looked_after(self, dag: DagSpec, end: End) -> bool:
         """Whether a dag-runner need not be hinted at once: what follows is done, or hinted at with the aftermath."""
@@ -216,7 +263,7 @@ class Attempt:
         if state is State.QUEUED:
             loop = asyncio.get_running_loop()
             loop.call_later(delay, tools.hints.send, Service.TASK_WORKER, task["queue"], [self.id])
-        await tools.notifier.publish("run", run=task["run"])
+        await tools.notifier.publish("task", run=task["run"])
 
     async def _refuse(self, error: LightflowException) -> None:
         """No attempt can be made of a task whose version cannot be had: fail it and say so."""

@@ -26,6 +26,14 @@ class End:
         return {ids.task_run_id(task["dag_run"], child): dag.tasks[child].queue for child in ready}
 
 
+def successor_of(task: Document, dag: DagSpec, index: int) -> Document:
+    """The document of a task of the same DAG run when it is queued for the first time."""
+    shared = {name: task[name] for name in ("schema", "run", "dag_run", "dag", "dag_queue", "version", "python")}
+    spec = dag.tasks[index]
+    own = {"_id": ids.task_run_id(task["dag_run"], index), "index": index, "task": spec.name, "queue": spec.queue}
+    return {**shared, **own, "state": State.QUEUED.value, "attempts": [], "errors": 0, "deaths": 0, "losses": 0}
+
+
 def end_of(task: Document, dag: DagSpec, outcome: Outcome, bounds: Bounds, stopping: bool) -> End:
     """How an attempt's outcome settles its task, and what follows where that is certain from this task alone."""
     settlement = attempts.settlement_of(task, dag.tasks[task["index"]], outcome, bounds, stopping)

@@ -11,6 +11,7 @@ from lightflow.runtime.membership import Membership
 from lightflow.runtime.process import UNREACHABLE
 from lightflow.runtime.takeback import TakeBack
 from lightflow_task_worker.attempt import Attempt
+from lightflow_task_worker.facts import Facts
 from lightflow_task_worker.settings import Settings
 from lightflow_task_worker.store import Store
 
@@ -25,6 +26,7 @@ class Lease:
 
     membership: Membership
     store: Store
+    facts: Facts
     settings: Settings
     take_back: TakeBack
     held: Mapping[str, Attempt]
@@ -51,7 +53,7 @@ class Lease:
         """Read the stop facts of what this worker runs, and pass them on."""
         attempts = dict(self.held)
         if attempts:
-            facts = await self.store.stop_facts(attempt.task for attempt in attempts.values())
+            facts = await self.facts.stop_facts(attempt.task for attempt in attempts.values())
             for name, attempt in attempts.items():
                 attempt.tell(facts[name])
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,10 @@ PAUSE = 0.5
 """Seconds before a claim is tried again that found MongoDB unreachable."""
 
 
+PATIENCE = 0.05
+"""Seconds after which what was claimed ahead and has no slot yet is left to others."""
+
+
 @dataclass
 class TaskWorker:
     """Runs attempts. It is hinted at them, but claims whatever is oldest: a hint is only the reason to ask."""
@@ -28,18 +33,21 @@ class TaskWorker:
     waiting: Waiting
     queues: Sequence[str]
     consumer: HintConsumer | None = None
-    _draining: bool = False
     _look: asyncio.Event = field(default_factory=asyncio.Event)
+    _ahead: deque[tuple[float, Attempt]] = field(default_factory=deque)
+    _timer: asyncio.TimerHandle | None = None
     _running: set[asyncio.Task[None]] = field(default_factory=set)
 
     def hinted(self, ids: list[str]) -> None:
         """Ask MongoDB for attempts. A hint that came when no slot was free any more is passed on to other workers."""
-        if ids and self._may_claim() == 0:
+        if ids and self._free() == 0:
             self._background(self._pass_on(ids))
+        self.tools.backlog.hinted()
         self._look.set()
 
     def changed(self) -> None:
-        """A slot became free, or nearly everything waits: there may be something to claim."""
+        """A slot became free, or nearly everything waits: what is there begins, and there may be more to claim."""
+        self._begin_ahead()
         self._look.set()
 
     async def feed(self) -> None:
@@ -57,8 +65,9 @@ class TaskWorker:
 
     async def drain(self, grace: float) -> None:
         """Claim nothing more; what still runs after `grace` seconds is handed in, to be repeated elsewhere."""
-        self._draining = True
+        self.tools.backlog.is_closed = True
         self._set_gate()
+        self._leave(len(self._ahead))
         if self._running:
             await asyncio.wait(self._running, timeout=grace)
         for attempt in list(self.tools.held.values()):
@@ -66,48 +75,99 @@ class TaskWorker:
         if self._running:
             await asyncio.wait(self._running, timeout=grace)
 
-    def _may_claim(self) -> int:
-        return 0 if self._draining else self.tools.pool.free
+    def _free(self) -> int:
+        """Slots for which nothing is claimed."""
+        return 0 if self.tools.backlog.is_closed else max(0, self.tools.pool.free - len(self._ahead))
+
+    def _room(self) -> int:
+        """How many attempts to claim now: with free slots always, ahead only when half of that is used up."""
+        free, ahead = self._free(), len(self._ahead)
+        if self.tools.backlog.is_closed or not self.tools.backlog.may_hold:
+            return 0
+        if self.waiting.is_crowded:
+            return min(1, free)
+        target = self.tools.settings.engine.slots * self.tools.pace.ahead(asyncio.get_running_loop().time())
+        return free + target if free else target - ahead if 2 * ahead <= target else 0
 
     def _set_gate(self) -> None:
         if self.consumer is not None:
-            (self.consumer.open if self._may_claim() else self.consumer.shut)()
+            (self.consumer.open if self._free() else self.consumer.shut)()
 
     async def _fill(self) -> None:
-        while self._may_claim():
-            task = await self._claim()
-            if task is None:
-                self._nothing_claimable()
+        while most := self._room():
+            told = self.tools.backlog.told
+            tasks, more = await self._claim(most)
+            self._hold(tasks)
+            if not more:
+                self._exhausted(told)
                 break
-            self.tools.aftermath.queued.pop(task["_id"], None)
-            self._begin(task)
         self.tools.aftermath.hint(self.tools.hints, (attempt.task for attempt in self.tools.held.values()))
 
-    def _nothing_claimable(self) -> None:
+    def _exhausted(self, told: int) -> None:
         if not self.waiting.is_crowded:
+            self.tools.backlog.exhausted(told)
             self.tools.aftermath.nothing_claimable(self.queues)
 
-    async def _claim(self) -> Document | None:
-        operation = new_id()
+    async def _claim(self, most: int) -> tuple[list[Document], bool]:
+        """Some attempts, and whether there may be more."""
+        operation, store = new_id(), self.tools.store
         only = self.waiting.awaited() if self.waiting.is_crowded else None
         try:
-            return await self.tools.store.claim(self.queues, operation, only)
+            if most > 1:
+                return await store.claim_several(self.queues, operation, most)
+            task = await store.claim(self.queues, operation, only)
+            return ([], False) if task is None else ([task], True)
         except UNREACHABLE:
             # The claim may have taken effect although its reply was lost.
-            task = await self.tools.store.claimed_by(operation)
-            if task is None:
+            tasks = await store.claimed_by(operation)
+            if not tasks:
                 raise
-            return task
+            return tasks, True
 
-    def _begin(self, task: Document) -> None:
-        attempt = Attempt(task, self.tools)
-        if not self.tools.store.is_mine(task):
-            # The lease was lost while the claim was under way: it is in a name whose attempts are taken back.
-            self._background(attempt.hand_back(None))
-            return
-        self.tools.held[attempt.id] = attempt
-        self.tools.pool.take()
-        self._background(self._run(attempt))
+    def _hold(self, tasks: Sequence[Document]) -> None:
+        """Take over what was claimed, and begin as much of it as there are slots."""
+        for task in tasks:
+            self.tools.aftermath.queued.pop(task["_id"], None)
+            attempt = Attempt(task, self.tools)
+            if self.tools.store.is_mine(task):
+                self.tools.held[attempt.id] = attempt
+                self._ahead.append((asyncio.get_running_loop().time(), attempt))
+            else:
+                # The lease was lost while the claim was under way: it is in a name whose attempts are taken back.
+                self._background(attempt.hand_back(None))
+        self._begin_ahead()
+
+    def _begin_ahead(self) -> None:
+        while self._ahead and self.tools.pool.free:
+            _, attempt = self._ahead.popleft()
+            attempt.take_slot()
+            self._background(self._run(attempt))
+        if self._ahead and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(PATIENCE, self._leave_late)
+
+    def _leave_late(self) -> None:
+        """Leave to others what has waited too long for a slot: some attempt takes its time."""
+        self._timer = None
+        until = asyncio.get_running_loop().time() - PATIENCE
+        self._leave(sum(since <= until for since, _ in self._ahead))
+        self._begin_ahead()
+
+    def _leave(self, count: int) -> None:
+        """Give back the oldest of what is held and has no slot."""
+        for _ in range(count):
+            _, attempt = self._ahead.popleft()
+            self._background(self._give_back(attempt))
+
+    async def _give_back(self, attempt: Attempt) -> None:
+        try:
+            await attempt.hand_back(attempt.stopping)
+        finally:
+            self._let_go(attempt)
+
+    def _let_go(self, attempt: Attempt) -> None:
+        # The same task may be this worker's again by now, as another attempt.
+        if self.tools.held.get(attempt.id) is attempt:
+            del self.tools.held[attempt.id]
 
     def _background(self, work: Coroutine[Any, Any, None]) -> None:
         running = asyncio.create_task(work)
@@ -124,13 +184,20 @@ class TaskWorker:
             self.tools.hints.send(Service.TASK_WORKER, queue, ids)
 
     async def _run(self, attempt: Attempt) -> None:
+        successor = None
         try:
-            await attempt.run()
+            executed = await attempt.execute()
+            attempt.give_slot()
+            if executed is not None:
+                successor = await attempt.end(executed)
         except Exception:
             # What is recorded in this worker's name and not run by it is given back at the next renewal.
             logger.exception("the attempt of %s broke off", attempt.id)
         finally:
-            # The same task may be this worker's again by now, as another attempt.
-            if self.tools.held.get(attempt.id) is attempt:
-                del self.tools.held[attempt.id]
-            self.tools.pool.give()
+            self._let_go(attempt)
+            attempt.give_slot()
+        if successor is not None:
+            self._hold([successor])
+        if self.tools.aftermath.queued:
+            self.tools.backlog.hinted()
+        self._look.set()

@@ -6,9 +6,9 @@ from lightflow.core.graph import DagSpec
 from lightflow.core.inputs import contributions
 from lightflow.runtime.mongo import Document
 from lightflow.runtime.payloads import Payloads
+from lightflow_task_worker.facts import Circumstances
 from lightflow_task_worker.inputs import Inputs
 from lightflow_task_worker.slot import Input, Job
-from lightflow_task_worker.store import Circumstances
 from lightflow_task_worker.versions import Version
 
 

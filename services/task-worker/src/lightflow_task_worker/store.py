@@ -1,43 +1,39 @@
 """Attempts in MongoDB, as a worker sees them: claim, facts, commit, hand back. Each step is safe to repeat."""
 
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from pymongo import UpdateOne
+from pymongo import UpdateMany, UpdateOne
 from pymongo.errors import BulkWriteError
 
-from lightflow.core import ids
 from lightflow.core.graph import DagSpec
 from lightflow.core.outcomes import Ending
 from lightflow.core.states import Reason, State
 from lightflow.runtime import attempts, moves
 from lightflow.runtime.membership import PYTHON, Member
 from lightflow.runtime.mongo import NOW, SCHEMA, Database, Document
+from lightflow_task_worker.commits import Change, Commits
 from lightflow_task_worker.ending import End
 from lightflow_task_worker.waiting import Awaited
 
-GOING_ON = (State.PENDING, State.RUNNING)
+DUPLICATE = 11000
 
 
 @dataclass(frozen=True, slots=True)
-class StopFacts:
-    """Whether an attempt should stop, and in how many seconds it is to be killed (None: not at all)."""
+class Take:
+    """A task to claim in the command that queues it, as its document will be then."""
 
-    reason: Reason | None = None
-    kill_in: float | None = None
+    task: Document
+    operation: str
 
 
 @dataclass(frozen=True, slots=True)
-class Circumstances:
-    """What is known about an attempt before its user code runs; `outputs` and `states` by index of the predecessor."""
+class Committed:
+    """Whether an outcome was accepted, and the attempt that was claimed with it."""
 
-    stop: StopFacts
-    workflow: str
-    start_data: Document | None
-    states: dict[int, State] = field(default_factory=dict)
-    outputs: dict[int, Document] = field(default_factory=dict)
+    accepted: bool
+    taken: Document | None = None
 
 
 class Store:
@@ -45,104 +41,111 @@ class Store:
 
     def __init__(self, db: Database, member: Member) -> None:
         self._task_runs = db["task_runs"]
-        self._runs = db["runs"]
         self._member = member
+        self._commits = Commits(self.end_several)
 
     async def claim(self, queues: Sequence[str], operation: str, only: Awaited | None = None) -> Document | None:
         """Take the oldest claimable attempt of these queues; None when there is none.
 
         With `only`, the newest of what is awaited: older ones might come to wait for newer ones, too.
         """
-        claimable: Document = {
-            "state": State.QUEUED.value,
-            "queue": {"$in": list(queues)},
-            "python": PYTHON,
-            "schema": {"$lte": SCHEMA},
-            "$expr": {"$lte": ["$ready_at", NOW]},
-        }
-        if only is not None:
-            claimable |= _of(only)
-        attempt: Document = {
-            "worker": self._member.name,
-            "incarnation": self._member.incarnation,
-            "pid": os.getpid(),
-            "started_at": NOW,
-            "outcome": None,
-        }
+        query = _claimable(queues) | ({} if only is None else _of(only))
+        return await self._task_runs.find_one_and_update(
+            query, self._claimed(operation), sort=[("ready_at", 1 if only is None else -1)], return_document=True
+        )
+
+    async def claim_several(self, queues: Sequence[str], operation: str, most: int) -> tuple[list[Document], bool]:
+        """Take up to so many of the oldest claimable attempts, and whether more may be left.
+
+        Three commands at the most, for any number: which they are, a step for each, and where another worker was faster
+        with some, which of them it got.
+        """
+        wanted = self._task_runs.find(_claimable(queues), {"output": 0}).sort("ready_at", 1).limit(most)
+        found = await wanted.to_list()
+        if not found:
+            return [], False
+        steps = [UpdateOne(_as_found(task), self._claimed(operation)) for task in found]
+        taken = (await self._task_runs.bulk_write(steps, ordered=False)).matched_count
+        mine = [self._as_claimed(task, operation) for task in found]
+        return mine if taken == len(found) else await self.claimed_by(operation), len(found) == most
+
+    def _claimed(self, operation: str) -> list[Document]:
         change: Document = {
             "state": State.RUNNING.value,
             "holder": self._member.incarnation,
             "claim": operation,
             "changed_at": NOW,
             "started_at": {"$ifNull": ["$started_at", NOW]},
-            "attempts": {"$concatArrays": ["$attempts", [attempt]]},
+            "attempts": {"$concatArrays": ["$attempts", [self._attempt() | {"started_at": NOW}]]},
         }
-        return await self._task_runs.find_one_and_update(
-            claimable, [{"$set": change}], sort=[("ready_at", 1 if only is None else -1)], return_document=True
-        )
+        return [{"$set": change}]
+
+    def _as_claimed(self, task: Document, operation: str) -> Document:
+        """A document as the server has it after the claim, but for its times."""
+        facts = {"state": State.RUNNING.value, "holder": self._member.incarnation, "claim": operation}
+        return {**task, **facts, "attempts": [*task["attempts"], self._attempt()]}
+
+    def _attempt(self) -> Document:
+        mine = self._member
+        return {"worker": mine.name, "incarnation": mine.incarnation, "pid": os.getpid(), "outcome": None}
 
     def is_mine(self, task: Document) -> bool:
         """Whether an attempt is in the name that this worker has now."""
         return bool(task["holder"] == self._member.incarnation)
 
-    async def claimed_by(self, operation: str) -> Document | None:
-        """The attempt that a claim took whose reply was lost."""
+    async def claimed_by(self, operation: str) -> list[Document]:
+        """The attempts that a claim took whose reply was lost."""
         mine = {"holder": self._member.incarnation, "state": State.RUNNING.value, "claim": operation}
-        return await self._task_runs.find_one(mine)
-
-    async def circumstances(self, task: Document, dag: DagSpec) -> Circumstances:
-        """What an attempt must know before it begins, in one command."""
-        parents = [ids.task_run_id(task["dag_run"], index) for index, _ in dag.predecessors[task["index"]]]
-        pipeline = [*_stop_questions([task["run"]], [task["dag_run"]])]
-        if parents:
-            outputs = [{"$match": {"_id": {"$in": parents}}}, {"$project": {"index": 1, "state": 1, "output": 1}}]
-            pipeline.append({"$unionWith": {"coll": "task_runs", "pipeline": outputs}})
-        run: Document = {}
-        dag_run: Document = {}
-        states: dict[int, State] = {}
-        found_outputs: dict[int, Document] = {}
-        async for document in await self._runs.aggregate(pipeline):
-            if document["_id"] == task["run"]:
-                run = document
-            elif document["_id"] == task["dag_run"]:
-                dag_run = document
-            else:
-                states[document["index"]] = State(document["state"])
-                if document.get("output"):
-                    found_outputs[document["index"]] = document["output"]
-        stop = _stop_facts(run, dag_run)
-        return Circumstances(stop, run.get("workflow", ""), dag_run.get("data"), states, found_outputs)
-
-    async def stop_facts(self, tasks: Iterable[Document]) -> dict[str, StopFacts]:
-        """The stop facts of attempts, by id, in one command."""
-        tasks = list(tasks)
-        pipeline = _stop_questions([task["run"] for task in tasks], [task["dag_run"] for task in tasks])
-        found = {document["_id"]: document async for document in await self._runs.aggregate(pipeline)}
-        return {task["_id"]: _stop_facts(found.get(task["run"], {}), found.get(task["dag_run"], {})) for task in tasks}
+        return await self._task_runs.find(mine, {"output": 0}).to_list()
 
     async def held(self) -> list[Document]:
         """The attempts recorded in this worker's name."""
         mine = {"holder": self._member.incarnation, "state": State.RUNNING.value}
         return [task async for task in self._task_runs.find(mine, {"output": 0})]
 
-    async def commit(self, task: Document, dag: DagSpec, end: End, output: Document | None) -> bool:
-        """End the attempt, with what follows; False when it no longer holds the task, so that its outcome is refused.
+    async def commit(
+        self, task: Document, dag: DagSpec, end: End, output: Document | None, take: Take | None = None
+    ) -> Committed:
+        """End the attempt, with what follows, and claim one of those at once; refused when it does not hold the task.
 
         It is one command: where the fence does not let the first step pass, that step becomes an insert of an id that
         exists, whose error keeps the steps after it from being made.
         """
         change = attempts.commit(task, dag, end.outcome, end.settlement, output)
         if end.follows is None:
-            return (await self._task_runs.update_one(attempts.fence(task), change)).matched_count == 1
-        first = UpdateOne(attempts.fence(task), change, upsert=True)
-        rest = moves.follow(task["dag_run"], end.follows.ready, end.follows.skipped, [task["index"]])
+            return Committed(await self._commits.end(attempts.fence(task), change))
+        ready, skipped = end.follows.ready, end.follows.skipped
+        steps: list[UpdateOne | UpdateMany] = [UpdateOne(attempts.fence(task), change, upsert=True)]
+        steps += moves.follow(task["dag_run"], ready, skipped, [task["index"]])
+        if take is not None:
+            steps.append(UpdateOne(_as_found(take.task), self._claimed(take.operation)))
         try:
-            await self._task_runs.bulk_write([first, *rest], ordered=True)
+            matched = (await self._task_runs.bulk_write(steps, ordered=True)).matched_count
         except BulkWriteError as error:
             if error.details["writeErrors"][0]["index"] != 0:
                 raise
-            return False
-        return True
+            return Committed(False)
+        if take is None:
+            return Committed(True)
+        if matched == len(ready) + len(skipped) + 3:  # every step found all it was made for
+            return Committed(True, self._as_claimed(take.task, take.operation))
+        return Committed(True, next(iter(await self.claimed_by(take.operation)), None))
+
+    async def end_several(self, ends: list[tuple[Document, Change]]) -> list[bool]:
+        """Which of these fences let their changes through; the fate of one is nothing to the others."""
+        if len(ends) == 1:
+            ((fence, change),) = ends
+            return [(await self._task_runs.update_one(fence, change)).matched_count == 1]
+        steps = [UpdateOne(fence, change, upsert=True) for fence, change in ends]
+        refused: set[int] = set()
+        try:
+            await self._task_runs.bulk_write(steps, ordered=False)
+        except BulkWriteError as error:
+            failures = error.details["writeErrors"]
+            if any(failure["code"] != DUPLICATE for failure in failures):
+                raise
+            refused = {failure["index"] for failure in failures}
+        return [index not in refused for index in range(len(ends))]
 
     async def is_committed(self, task: Document) -> bool:
         """Whether the commit of this claim took effect although its reply was lost; others can only have lost it."""
@@ -162,33 +165,21 @@ class Store:
         await self._task_runs.update_one(attempts.fence(task), attempts.hand_back(stopping))
 
 
+def _claimable(queues: Sequence[str]) -> Document:
+    return {
+        "state": State.QUEUED.value,
+        "queue": {"$in": list(queues)},
+        "python": PYTHON,
+        "schema": {"$lte": SCHEMA},
+        "$expr": {"$lte": ["$ready_at", NOW]},
+    }
+
+
+def _as_found(task: Document) -> Document:
+    """The filter for a queued task whose attempts are still those."""
+    return {"_id": task["_id"], "state": State.QUEUED.value, "attempts": {"$size": len(task["attempts"])}}
+
+
 def _of(awaited: Awaited) -> Document:
     rest = {"run": {"$in": awaited.runs}, "dag_run": {"$nin": awaited.but}}
     return {"$or": [{"dag_run": {"$in": awaited.dag_runs}}, rest]}
-
-
-def _stop_questions(runs: list[str], dag_runs: list[str]) -> list[dict[str, Any]]:
-    of_run = {"state": 1, "reason": 1, "workflow": 1, "kill_in": {"$subtract": ["$kill_at", NOW]}}
-    of_dag_run = {"state": 1, "stop": 1, "data": 1}
-    return [
-        {"$match": {"_id": {"$in": runs}}},
-        {"$project": of_run},
-        {
-            "$unionWith": {
-                "coll": "dag_runs",
-                "pipeline": [{"$match": {"_id": {"$in": dag_runs}}}, {"$project": of_dag_run}],
-            }
-        },
-    ]
-
-
-def _stop_facts(run: Document, dag_run: Document) -> StopFacts:
-    if not run or not dag_run:
-        return StopFacts(Reason.STOPPED)
-    kill_in = run.get("kill_in")
-    seconds = None if kill_in is None else max(0.0, kill_in / 1000)
-    if State(run["state"]) not in GOING_ON:
-        return StopFacts(Reason(run.get("reason") or Reason.STOPPED), seconds)
-    if dag_run.get("stop") or State(dag_run["state"]) not in GOING_ON:
-        return StopFacts(Reason(dag_run.get("stop") or Reason.STOPPED), seconds)
-    return StopFacts(None, seconds)

@@ -27,7 +27,9 @@ from lightflow_task_worker import jobs
 from lightflow_task_worker.attempt import Tools
 from lightflow_task_worker.calls import Calling
 from lightflow_task_worker.echo import Terminal
+from lightflow_task_worker.facts import Facts
 from lightflow_task_worker.inputs import Inputs
+from lightflow_task_worker.knowledge import Knowledge
 from lightflow_task_worker.lease import Lease
 from lightflow_task_worker.leftovers import marker
 from lightflow_task_worker.loading import Loader, LoadSettings
@@ -71,7 +73,7 @@ async def serve(config: Config, stop: asyncio.Event) -> None:
             parts.worker.feed(),
             parts.lease.keep(),
             parts.loader.serve(),
-            pass_on_stops(with_.notifier, parts.lease),
+            pass_on_stops(with_.notifier, parts.lease, parts.worker.tools.knowledge),
             parts.watch.keep(engine.sweep_interval),
             parts.membership.until_told(with_.notifier),
         )
@@ -96,7 +98,9 @@ async def _assemble(config: Config, settings: Settings, with_: Connections, clos
     slots = Slots(ChildSettings(member.marker, max_attempts=settings.attempts_per_child))
     tools = _tools(settings, with_, member, slots, closing, identity, lambda: lease.is_good, lambda: worker.changed())
     worker = TaskWorker(tools, tools.calling.waiting, settings.queues)
-    lease = Lease(membership, tools.store, settings, take_back, tools.held, tools.pool.process_pids)
+    lease = Lease(
+        membership, tools.store, tools.knowledge.facts, settings, take_back, tools.held, tools.pool.process_pids
+    )
     consumer = worker.consumer = jobs.consumer(config, settings, worker.hinted)
     watch = ConsumerWatch(consumer, Service.TASK_WORKER, settings.queues, with_.queues)
     cache = _cache_folder(settings, identity)
@@ -129,6 +133,7 @@ def _tools(
         db,
         settings,
         Store(db, member),
+        Knowledge(Facts(db), lambda: with_.notifier.hears),
         Versions(db, with_.payloads, _cache_folder(settings, identity)),
         with_.payloads,
         Preparing(Inputs(with_.payloads), with_.payloads, settings.name),
@@ -140,11 +145,12 @@ def _tools(
     )
 
 
-async def pass_on_stops(notifier: Notifier, lease: Lease) -> None:
+async def pass_on_stops(notifier: Notifier, lease: Lease, knowledge: Knowledge) -> None:
     """Read the stop facts whenever somebody says that there are new ones, for ever."""
     async with notifier.subscribe("stop") as looks:
         while True:
             await looks.wait()
+            knowledge.forget()
             try:
                 await lease.look()
             except UNREACHABLE as error:

@@ -35,8 +35,13 @@ class Connections:
 
 
 @contextlib.asynccontextmanager
-async def connected(config: Config, engine: EngineSettings, name: str, *indexes: Indexes) -> AsyncIterator[Connections]:
-    """Connect, waiting for MongoDB, with all indexes in place; at the end nothing that was to be sent is left."""
+async def connected(
+    config: Config, engine: EngineSettings, name: str, *indexes: Indexes, watches: bool = False
+) -> AsyncIterator[Connections]:
+    """Connect, waiting for MongoDB, with all indexes in place; at the end nothing that was to be sent is left.
+
+    Only who `watches` is told of progress.
+    """
     async with contextlib.AsyncExitStack() as closing:
         client = connect(config, name)
         closing.push_async_callback(client.close)
@@ -49,7 +54,7 @@ async def connected(config: Config, engine: EngineSettings, name: str, *indexes:
         saved = Payloads(db, await signer_for(key_file, db))
         asking = connect_redis(config)
         closing.push_async_callback(asking.aclose)
-        notifier = Notifier(connect_redis(config))
+        notifier = Notifier(connect_redis(config), watches=watches)
         await notifier.start()
         closing.push_async_callback(notifier.close)
         yield Connections(db, saved, Specs(db, saved), RunStore(db, saved), notifier, Queues(asking), hints)

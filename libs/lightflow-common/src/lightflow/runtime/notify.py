@@ -20,10 +20,14 @@ from lightflow.config import Config
 from lightflow.runtime.cancellation import end_tasks
 
 CHANNEL = "lightflow:look"
-BREATH = 0.005
+PROGRESS_CHANNEL = "lightflow:progress"
+PROGRESS = frozenset({"run", "dag", "task", "log"})
+"""Kinds that concern whoever watches: a channel of their own spares all others most of what is published."""
+
+BREATH = 0.02
 """Seconds between two sendings, in which equal looks of a busy time become one."""
 
-PATIENT = frozenset({"run", "log"})
+PATIENT = frozenset({"task", "log"})
 """Kinds that may wait as long: there are many of them, and nobody waits for a single one."""
 
 HELD = 1000
@@ -95,15 +99,17 @@ class Subscription:
 
 
 class Notifier:
-    """Publishes and receives looks over one connection each."""
+    """Publishes and receives looks over one connection each; `hears` while it would be told of any."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, *, watches: bool = True) -> None:
         self._redis = redis
+        self._channels = (CHANNEL, PROGRESS_CHANNEL) if watches else (CHANNEL,)
         self._subscriptions: set[Subscription] = set()
-        self._pending: dict[str, None] = {}
+        self._pending: dict[tuple[str, str], None] = {}
         self._wake = asyncio.Event()
         self._urgent = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self.hears = False
 
     async def start(self) -> None:
         self._tasks = [asyncio.create_task(self._send()), asyncio.create_task(self._receive())]
@@ -115,14 +121,16 @@ class Notifier:
 
     async def publish(self, kind: str, **ids: str) -> None:
         """Tell whoever listens to look; equal looks that wait to be sent become one."""
-        self._pending[json.dumps({"kind": kind, **ids}, sort_keys=True)] = None
+        channel = PROGRESS_CHANNEL if kind in PROGRESS else CHANNEL
+        self._pending[channel, json.dumps({"kind": kind, **ids}, sort_keys=True)] = None
         self._wake.set()
         if kind not in PATIENT:
             self._urgent.set()
 
     @contextlib.asynccontextmanager
     async def subscribe(self, *kinds: str) -> AsyncIterator[Subscription]:
-        """The looks of these kinds from now on."""
+        """The looks of these kinds from now on; progress is told to who `watches`."""
+        assert PROGRESS_CHANNEL in self._channels or PROGRESS.isdisjoint(kinds), "nothing would come"
         subscription = Subscription(frozenset(kinds))
         self._subscriptions.add(subscription)
         try:
@@ -146,8 +154,8 @@ class Notifier:
             return
         try:
             async with self._redis.pipeline(transaction=False) as pipeline:
-                for message in messages:
-                    pipeline.publish(CHANNEL, message)
+                for channel, message in messages:
+                    pipeline.publish(channel, message)
                 await pipeline.execute()
         except (RedisError, OSError) as error:
             logger.warning("redis did not take %d notifications: %s", len(messages), error)
@@ -157,16 +165,19 @@ class Notifier:
         while True:
             try:
                 async with self._redis.pubsub() as pubsub:
-                    await pubsub.subscribe(CHANNEL)
+                    await pubsub.subscribe(*self._channels)
                     async for message in pubsub.listen():
                         if message["type"] == "subscribe":
-                            self._offer(Look("reconnected", missed=True))
-                            failures = 0
+                            if message["data"] == len(self._channels):
+                                self.hears = True
+                                self._offer(Look("reconnected", missed=True))
+                                failures = 0
                         else:
                             self._offer(_parse(message))
             except (RedisError, OSError) as error:
                 if failures % 60 == 0:  # once, then about once a minute
                     logger.warning("no notifications from redis: %s", error)
+            self.hears = False
             await asyncio.sleep(RECONNECT_DELAYS[min(failures, len(RECONNECT_DELAYS) - 1)])
             failures += 1
 

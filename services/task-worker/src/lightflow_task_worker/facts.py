@@ -1,0 +1,95 @@
+"""What an attempt must know besides its own document, and whether it is to stop."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from lightflow.core import ids
+from lightflow.core.graph import DagSpec
+from lightflow.core.states import Reason, State
+from lightflow.runtime.mongo import NOW, Database, Document
+
+GOING_ON = (State.PENDING, State.RUNNING)
+
+
+@dataclass(frozen=True, slots=True)
+class StopFacts:
+    """Whether an attempt should stop, and in how many seconds it is to be killed (None: not at all)."""
+
+    reason: Reason | None = None
+    kill_in: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What is known about an attempt before its user code runs; `outputs` and `states` by index of the predecessor."""
+
+    stop: StopFacts
+    workflow: str
+    start_data: Document | None
+    states: dict[int, State] = field(default_factory=dict)
+    outputs: dict[int, Document] = field(default_factory=dict)
+
+
+class Facts:
+    """Reads what others decide about a worker's attempts."""
+
+    def __init__(self, db: Database) -> None:
+        self._runs = db["runs"]
+
+    async def circumstances(self, task: Document, dag: DagSpec) -> Circumstances:
+        """What an attempt must know before it begins, in one command."""
+        parents = [ids.task_run_id(task["dag_run"], index) for index, _ in dag.predecessors[task["index"]]]
+        pipeline = [*_stop_questions([task["run"]], [task["dag_run"]])]
+        if parents:
+            outputs = [{"$match": {"_id": {"$in": parents}}}, {"$project": {"index": 1, "state": 1, "output": 1}}]
+            pipeline.append({"$unionWith": {"coll": "task_runs", "pipeline": outputs}})
+        run: Document = {}
+        dag_run: Document = {}
+        states: dict[int, State] = {}
+        found_outputs: dict[int, Document] = {}
+        async for document in await self._runs.aggregate(pipeline):
+            if document["_id"] == task["run"]:
+                run = document
+            elif document["_id"] == task["dag_run"]:
+                dag_run = document
+            else:
+                states[document["index"]] = State(document["state"])
+                if document.get("output"):
+                    found_outputs[document["index"]] = document["output"]
+        stop = _stop_facts(run, dag_run)
+        return Circumstances(stop, run.get("workflow", ""), dag_run.get("data"), states, found_outputs)
+
+    async def stop_facts(self, tasks: Iterable[Document]) -> dict[str, StopFacts]:
+        """The stop facts of attempts, by id, in one command."""
+        tasks = list(tasks)
+        pipeline = _stop_questions([task["run"] for task in tasks], [task["dag_run"] for task in tasks])
+        found = {document["_id"]: document async for document in await self._runs.aggregate(pipeline)}
+        return {task["_id"]: _stop_facts(found.get(task["run"], {}), found.get(task["dag_run"], {})) for task in tasks}
+
+
+def _stop_questions(runs: list[str], dag_runs: list[str]) -> list[dict[str, Any]]:
+    of_run = {"state": 1, "reason": 1, "workflow": 1, "kill_in": {"$subtract": ["$kill_at", NOW]}}
+    of_dag_run = {"state": 1, "stop": 1, "data": 1}
+    return [
+        {"$match": {"_id": {"$in": runs}}},
+        {"$project": of_run},
+        {
+            "$unionWith": {
+                "coll": "dag_runs",
+                "pipeline": [{"$match": {"_id": {"$in": dag_runs}}}, {"$project": of_dag_run}],
+            }
+        },
+    ]
+
+
+def _stop_facts(run: Document, dag_run: Document) -> StopFacts:
+    if not run or not dag_run:
+        return StopFacts(Reason.STOPPED)
+    kill_in = run.get("kill_in")
+    seconds = None if kill_in is None else max(0.0, kill_in / 1000)
+    if State(run["state"]) not in GOING_ON:
+        return StopFacts(Reason(run.get("reason") or Reason.STOPPED), seconds)
+    if dag_run.get("stop") or State(dag_run["state"]) not in GOING_ON:
+        return StopFacts(Reason(dag_run.get("stop") or Reason.STOPPED), seconds)
+    return StopFacts(None, seconds)

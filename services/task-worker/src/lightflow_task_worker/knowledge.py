@@ -1,0 +1,100 @@
+"""What this worker knows of DAG runs and of tasks that ended, so that it need not ask before each attempt.
+
+Ends never change. That a DAG run goes on is taken for true for a moment after it was read, and not at all once somebody
+said that something is to stop, or while nobody could be heard saying so.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from lightflow.core import ids
+from lightflow.core.graph import DagSpec
+from lightflow.core.states import FINAL, State
+from lightflow.runtime.mongo import Document
+from lightflow_task_worker.facts import Circumstances, Facts, StopFacts
+
+FRESH = 0.5
+"""Seconds; a notification that was lost costs as much."""
+
+KEPT_DAG_RUNS = 1_000
+KEPT_BYTES = 16 * 1024 * 1024
+OVERHEAD = 500
+"""Bytes that an end takes besides its output."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a task ended; `output` as its document has it."""
+
+    state: State
+    output: Document | None
+
+    @property
+    def size(self) -> int:
+        return OVERHEAD + len((self.output or {}).get("data", b""))
+
+
+@dataclass
+class Knowledge:
+    """Circumstances of attempts, remembered or asked for; `hears` tells whether notifications would come."""
+
+    facts: Facts
+    hears: Callable[[], bool]
+    _dag_runs: OrderedDict[str, tuple[float, Circumstances]] = field(default_factory=OrderedDict)
+    _ends: OrderedDict[str, End] = field(default_factory=OrderedDict)
+    _size: int = 0
+    _forgotten: int = 0
+
+    async def circumstances(self, task: Document, dag: DagSpec) -> Circumstances:
+        """What the attempt must know; nothing is asked where all of it is known."""
+        return self._remembered(task, dag) or await self._ask(task, dag)
+
+    def goes_on(self, dag_run: str) -> bool:
+        """Whether a DAG run was going on a moment ago and nobody said since that something is to stop."""
+        return self._fresh(dag_run) is not None
+
+    def ended(self, task_run: str, state: State, output: Document | None) -> None:
+        """Remember how a task ended."""
+        known = self._ends.pop(task_run, None)
+        end = self._ends[task_run] = End(state, output)
+        self._size += end.size - (known.size if known is not None else 0)
+        while self._size > KEPT_BYTES:
+            self._size -= self._ends.popitem(last=False)[1].size
+
+    def forget(self) -> None:
+        """Something is to stop: what goes on must be asked anew."""
+        self._dag_runs.clear()
+        self._forgotten += 1
+
+    def _fresh(self, dag_run: str) -> Circumstances | None:
+        until, known = self._dag_runs.get(dag_run, (0.0, None))
+        return known if asyncio.get_running_loop().time() < until and self.hears() else None
+
+    def _remembered(self, task: Document, dag: DagSpec) -> Circumstances | None:
+        if (known := self._fresh(task["dag_run"])) is None:
+            return None
+        states, outputs = dict[int, State](), dict[int, Document]()
+        for index, _ in dag.predecessors[task["index"]]:
+            task_run = ids.task_run_id(task["dag_run"], index)
+            if (end := self._ends.get(task_run)) is None:
+                return None
+            self._ends.move_to_end(task_run)
+            states[index] = end.state
+            if end.output:
+                outputs[index] = end.output
+        return Circumstances(known.stop, known.workflow, known.start_data, states, outputs)
+
+    async def _ask(self, task: Document, dag: DagSpec) -> Circumstances:
+        asked, forgotten = asyncio.get_running_loop().time(), self._forgotten
+        found = await self.facts.circumstances(task, dag)
+        for index, state in found.states.items():
+            if state in FINAL:
+                self.ended(ids.task_run_id(task["dag_run"], index), state, found.outputs.get(index))
+        if found.stop == StopFacts() and self._forgotten == forgotten:
+            known = Circumstances(found.stop, found.workflow, found.start_data)
+            self._dag_runs[task["dag_run"]] = (asked + FRESH, known)
+            while len(self._dag_runs) > KEPT_DAG_RUNS:
+                self._dag_runs.popitem(last=False)
+        return found
