@@ -180,6 +180,21 @@ async def test_a_stop_request_ends_a_dag_run(engine, asked):
     assert (await engine.states(dag_run))["b"] == "stopped"
 
 
+async def test_a_stop_is_finished_although_a_worker_that_did_not_know_of_it_handed_over_in_vain(engine):
+    engine.hands_over = True
+    dag_run = await engine.begin_dag(engine.dag_of(*"ab", edges="a>b"))
+    await engine.runner.look(dag_run)
+    task = await engine.worker.claim(["task"], new_id())
+    await engine.db["dag_runs"].update_one({"_id": dag_run}, {"$set": {"stop": "stopped", "dirty": new_id()}})
+    await engine.runner.look(dag_run)
+    assert await engine.end(task, engine.succeeds())
+    assert await engine.states(dag_run) == {"a": "succeeded", "b": "stopped"}
+    assert await Found(engine).sweep() == [(Service.DAG_RUNNER, "dag", dag_run)]
+    await engine.runner.look(dag_run)
+    found = await engine.dag_run(dag_run)
+    assert (found["state"], "dirty" in found) == ("stopped", False)
+
+
 async def test_a_stop_that_broke_off_after_any_step_is_finished_by_another_look(engine):
     dag_run = await engine.begin_dag(engine.dag_of(*"abc", edges="a>b"))
     await engine.runner.look(dag_run)

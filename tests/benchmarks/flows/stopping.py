@@ -8,6 +8,7 @@ from lightflow.tasks import PythonTask
 
 
 def wait(data, store, signal, context):
+    print("began", flush=True)
     select.select([signal.stop_descriptor()], [], [])
     data["noticed"] = time.time()
 

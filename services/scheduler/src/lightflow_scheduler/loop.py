@@ -3,7 +3,7 @@
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lightflow.core import ids
 from lightflow.core.errors import PayloadForged, WorkflowUnknown
@@ -17,7 +17,7 @@ from lightflow.runtime.mongo import SCHEMA
 from lightflow.runtime.notify import Notifier
 from lightflow.runtime.payloads import Payloads
 from lightflow.runtime.specs import Specs
-from lightflow_scheduler.store import Run, Store
+from lightflow_scheduler.store import Run, Store, begins
 
 logger = logging.getLogger(__name__)
 
@@ -46,9 +46,11 @@ class Scheduler:
             if decision == RunDecision(reason=decision.reason) and not run.changed:
                 await self.store.looked_at(run)
                 return
-            await self._act(run, decision)
+            if await self._act(run, decision):
+                return
 
-    async def _act(self, run: Run, decision: RunDecision) -> None:
+    async def _act(self, run: Run, decision: RunDecision) -> bool:
+        """Save and do what was decided; whether the look is over by that."""
         try:
             if decision.store_arguments:
                 await self._store_arguments(run)
@@ -56,11 +58,11 @@ class Scheduler:
         except (WorkflowUnknown, PayloadForged) as error:
             logger.error("run %s cannot begin: %s", run.id, error)
             await self.store.fail(run, error)
-            return
+            return False
         if queues:
             await self.store.create_dag_runs(run, queues)
-        if not await self.store.save(run, decision):
-            return
+        if (saved := await self.store.save(run, decision)) is None:
+            return False
         self._hint(run, queues)
         if decision.stop_dags and decision.reason is not None:
             await self._stop_dags(run, decision.reason)
@@ -68,6 +70,9 @@ class Scheduler:
             # Last of all: as long as a mark is there, what was not finished is found again.
             await self.store.saw(run)
         await self.notifier.publish("run", run=run.id)
+        if decision.become in FINAL:
+            await self._close(replace(run, document=saved))
+        return begins(decision) or decision.become in FINAL
 
     async def _queues(self, run: Run, names: Collection[str]) -> dict[str, str]:
         """The queue of each of these DAG runs."""
@@ -111,9 +116,8 @@ class Scheduler:
         if never_began or "dirty" in run.document or run.changed:
             if run.document.get("cleanup"):
                 await self.data.remove_data(run.id)
-                await self.store.cleaned(run)
             await self.store.saw(run)
-            await self.store.looked_at(run)
+            await self.store.closed(run)
 
 
 def _facts(run: Run) -> RunFacts:

@@ -5,12 +5,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pymongo import UpdateOne
 from pymongo.errors import BulkWriteError
 
 from lightflow.core import ids
 from lightflow.core.run_machine import RunDecision, Start
 from lightflow.core.states import FINAL, RUN, Reason, State
-from lightflow.runtime.mongo import SCHEMA, Database, Document
+from lightflow.runtime.mongo import NOW, SCHEMA, Database, Document
 
 DUPLICATE = 11000
 SEEN_AT_ONCE = 10_000
@@ -69,19 +70,19 @@ class Store:
     async def create_dag_runs(self, run: Run, queues: Mapping[str, str]) -> None:
         """Insert the documents of these DAG runs, each with its queue, where they do not exist yet."""
         starts = [start for start in run.document["starts"] if start["name"] in queues]
-        documents = [_new_dag_run(run.document, start, queues[start["name"]]) for start in starts]
+        steps = [_insertion(_new_dag_run(run.document, start, queues[start["name"]])) for start in starts]
         try:
-            if documents:
-                await self._dag_runs.insert_many(documents, ordered=False)
+            if steps:
+                await self._dag_runs.bulk_write(steps, ordered=False)
         except BulkWriteError as error:
             if any(failure["code"] != DUPLICATE for failure in error.details["writeErrors"]):
                 raise
-        if documents:
-            unstamped = {"_id": {"$in": [document["_id"] for document in documents]}, "created_at": None}
-            await self._dag_runs.update_many(unstamped, {"$currentDate": {"created_at": True, "changed_at": True}})
 
-    async def save(self, run: Run, decision: RunDecision) -> bool:
-        """Record the decision; False when the run has changed since it was loaded and must be looked at again."""
+    async def save(self, run: Run, decision: RunDecision) -> Document | None:
+        """Record the decision; None when the run has changed since it was loaded and must be looked at again.
+
+        A run that begins has been looked at by that: what is left to do hangs on marks of its DAG runs.
+        """
         target = decision.become or run.state
         change: Document = {"state": target.value}
         filters: list[Document] = []
@@ -100,9 +101,12 @@ class Store:
         if target in FINAL:
             stamps["finished_at"] = True
             change |= {"cleanup": not run.document["keep_data"], "dirty": ids.new_id()}
-        update = {"$set": change, "$currentDate": stamps}
-        result = await self._runs.update_one(self._expected(run, target), update, array_filters=filters or None)
-        return result.matched_count == 1
+        update: Document = {"$set": change, "$currentDate": stamps}
+        if begins(decision):
+            update["$unset"] = {"dirty": ""}
+        expected = self._expected(run, target) | ({"dirty": run.document.get("dirty")} if begins(decision) else {})
+        result = await self._runs.update_one(expected, update, array_filters=filters or None)
+        return {**run.document, **change} if result.matched_count == 1 else None
 
     async def fail(self, run: Run, error: Exception) -> None:
         """Record that a run cannot begin, and why."""
@@ -140,14 +144,27 @@ class Store:
             names = [dag["_id"] for dag in run.changed if dag["state"] == state]
             await self._dag_runs.update_many({"_id": {"$in": names}, "state": state}, {"$unset": {"marked": ""}})
 
-    async def cleaned(self, run: Run) -> None:
-        """Record that nothing of the run is left to clean."""
-        await self._runs.update_one({"_id": run.id}, {"$unset": {"cleanup": ""}})
+    async def closed(self, run: Run) -> None:
+        """Record that nothing of a final run is left to clean or to look at, unless something was written since."""
+        seen = {"_id": run.id, "dirty": run.document.get("dirty")}
+        await self._runs.update_one(seen, {"$unset": {"cleanup": "", "dirty": ""}})
 
     async def looked_at(self, run: Run) -> None:
         """Clear the mark that made this look due, unless something was written since."""
         if "dirty" in run.document:
             await self._runs.update_one({"_id": run.id, "dirty": run.document["dirty"]}, {"$unset": {"dirty": ""}})
+
+
+def begins(decision: RunDecision) -> bool:
+    """Whether a run begins by this decision."""
+    return decision.become is State.RUNNING
+
+
+def _insertion(document: Document) -> UpdateOne:
+    """The step that inserts a document with the server's time; one that exists stays as it is."""
+    new = {"$mergeObjects": [{"$literal": document}, {"created_at": NOW, "changed_at": NOW}]}
+    keep = {"$cond": [{"$eq": [{"$type": "$schema"}, "missing"]}, new, "$$ROOT"]}
+    return UpdateOne({"_id": document["_id"]}, [{"$replaceWith": keep}], upsert=True)
 
 
 def _worst_error(changed: Iterable[Document]) -> Document | None:
@@ -173,5 +190,4 @@ def _new_dag_run(run: Document, start: Document, queue: str) -> dict[str, Any]:
         "reason": None,
         "data": start.get("data"),
         "dirty": ids.new_id(),
-        "created_at": None,
     }

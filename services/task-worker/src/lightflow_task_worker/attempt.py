@@ -135,7 +135,9 @@ class Attempt:
         if committed.accepted:
             if end.settlement.state in FINAL:
                 tools.knowledge.ended(self.id, end.settlement.state, output)
-            await self._tell_others(end.settlement.state, end.settlement.delay, self._is_looked_after(dag, end))
+            # Where successors no longer waited, somebody stopped them, and must hear that this task is over.
+            looked_after = self._is_looked_after(dag, end) and committed.whole
+            await self._tell_others(end.settlement.state, end.settlement.delay, looked_after)
             taken: Document | None = committed.taken
             return taken
         if await self._persistently(lambda: tools.store.is_committed(task)):

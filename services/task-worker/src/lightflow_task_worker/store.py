@@ -30,9 +30,10 @@ class Take:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """Whether an outcome was accepted, and the attempt that was claimed with it."""
+    """Whether an outcome was accepted, whether its successors were still waiting, and the attempt that was claimed."""
 
     accepted: bool
+    whole: bool = True
     taken: Document | None = None
 
 
@@ -125,11 +126,10 @@ class Store:
             if error.details["writeErrors"][0]["index"] != 0:
                 raise
             return Committed(False)
-        if take is None:
-            return Committed(True)
-        if matched == len(ready) + len(skipped) + 3:  # every step found all it was made for
-            return Committed(True, self._as_claimed(take.task, take.operation))
-        return Committed(True, next(iter(await self.claimed_by(take.operation)), None))
+        whole = matched == len(ready) + len(skipped) + (2 if take is None else 3)
+        if take is None or whole:
+            return Committed(True, whole, take and self._as_claimed(take.task, take.operation))
+        return Committed(True, whole, next(iter(await self.claimed_by(take.operation)), None))
 
     async def end_several(self, ends: list[tuple[Document, Change]]) -> list[bool]:
         """Which of these fences let their changes through; the fate of one is nothing to the others."""
