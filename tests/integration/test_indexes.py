@@ -69,3 +69,19 @@ async def test_a_claim_among_many_tasks_reads_one(engine):
     await engine.db.command({"profile": 0})
     asked = await engine.db["system.profile"].find_one({"command.findAndModify": "task_runs"})
     assert asked["docsExamined"] <= 2
+
+
+async def test_a_claim_of_several_and_the_question_for_what_it_took_read_no_more_than_these(engine):
+    tasks = [
+        {"_id": f"r:main:1/{index}", "queue": "task", "python": "3.11", "state": state, "attempts": [], "schema": 1}
+        for index, state in enumerate(("succeeded",) * 500 + ("queued",) * 100)
+    ]
+    await engine.db["task_runs"].insert_many(tasks)
+    await engine.db["task_runs"].update_many({}, [{"$set": {"ready_at": "$$NOW"}}])
+    await engine.db.command({"profile": 2, "slowms": 0})
+    assert len((await engine.worker.claim_several(["task"], "operation", 8))[0]) == 8
+    assert len(await engine.worker.claimed_by("operation")) == 8
+    await engine.db.command({"profile": 0})
+    asked = await engine.db["system.profile"].find({"ns": f"{engine.db.name}.task_runs"}).to_list()
+    assert len(asked) == 10  # a question, eight steps of one command, a question
+    assert max(entry["docsExamined"] for entry in asked) <= 8

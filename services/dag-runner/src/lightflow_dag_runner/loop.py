@@ -126,7 +126,7 @@ class DagRunner:
             self.knowledge.forget(dag_run.id)
         else:
             self.knowledge.learn(dag_run.id, dict(facts.known))
-        # While it stops, a worker that does not know yet may hand over in vain, which leaves no mark: sweeps look again.
+        # While it stops, a worker that does not know may hand over in vain, which leaves no mark: sweeps look again.
         if "dirty" in dag_run.document and facts.state is not State.STOPPING:
             await self.store.looked_at(dag_run)
 

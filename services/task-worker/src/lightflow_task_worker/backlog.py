@@ -4,7 +4,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 SHORT = 0.02
-"""Seconds of work that are claimed ahead for each slot, and that no attempt may have taken lately."""
+"""Seconds of work that are claimed ahead for each slot; none while an attempt has run for longer."""
 
 MOST = 16
 """Attempts that are claimed ahead for each slot at the most."""
@@ -51,4 +51,5 @@ class Pace:
         """How many attempts may be claimed ahead for each slot: none as long as one takes its time, or might."""
         if len(self._lately) < LATELY or any(now - began > SHORT for began in self._began.values()):
             return 0
-        return min(MOST, int(SHORT / max(*self._lately, 1e-6)))
+        mean = sum(self._lately) / LATELY
+        return min(MOST, int(SHORT / max(mean, 1e-6)))

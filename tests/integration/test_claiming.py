@@ -1,0 +1,157 @@
+"""Claims of several attempts at once, and of one with the commit that queues it, on a real MongoDB."""
+
+import asyncio
+
+import pytest
+
+from lightflow.core.ids import new_id
+from lightflow.core.states import State
+from lightflow_task_worker.ending import end_of, successor_of
+from lightflow_task_worker.facts import Facts
+from lightflow_task_worker.knowledge import Knowledge
+from lightflow_task_worker.store import Take
+
+VARYING = ("changed_at", "started_at", "ready_at")
+
+
+@pytest.fixture
+async def begun(engine):
+    """Begin a DAG run with these tasks; its id."""
+
+    async def begin(*names, edges=""):
+        dag_run = await engine.begin_dag(engine.dag_of(*names, edges=edges))
+        await engine.runner.look(dag_run)
+        return dag_run
+
+    return begin
+
+
+def timeless(task):
+    """A document without its times, which the server sets."""
+    attempts = [{name: value for name, value in each.items() if name != "started_at"} for each in task["attempts"]]
+    return {name: value for name, value in task.items() if name not in VARYING} | {"attempts": attempts}
+
+
+async def test_several_are_claimed_oldest_first_and_are_as_their_documents_say(engine, begun):
+    await begun(*"abcde")
+    await engine.db["task_runs"].update_one({"task": "d"}, [{"$set": {"ready_at": {"$subtract": ["$ready_at", 1000]}}}])
+    tasks, more = await engine.worker.claim_several(["task"], new_id(), 3)
+    assert (tasks[0]["task"], len(tasks), more) == ("d", 3, True)
+    recorded = {task["_id"]: timeless(task) for task in await engine.worker.held()}
+    assert {task["_id"]: timeless(task) for task in tasks} == recorded
+
+
+async def test_that_nothing_is_left_is_told_with_the_last_ones(engine, begun):
+    await begun(*"ab")
+    tasks, more = await engine.worker.claim_several(["task"], new_id(), 3)
+    assert (sorted(task["task"] for task in tasks), more) == (["a", "b"], False)
+    assert await engine.worker.claim_several(["task"], new_id(), 3) == ([], False)
+
+
+async def test_workers_that_want_the_same_ones_share_them(engine, begun):
+    names = [f"t{number}" for number in range(40)]
+    await begun(*names)
+    workers = [engine.worker_called(f"worker{number}") for number in range(4)]
+
+    async def all_of(worker):
+        found, more = [], True
+        while more:
+            tasks, more = await worker.claim_several(["task"], new_id(), 7)
+            found += [task["task"] for task in tasks]
+        return found
+
+    shares = await asyncio.gather(*map(all_of, workers))
+    assert sorted(name for share in shares for name in share) == sorted(names)
+    for worker, share in zip(workers, shares, strict=True):
+        assert sorted(task["task"] for task in await worker.held()) == sorted(share)
+
+
+async def finish(engine, task, take=None):
+    """Commit a success, and claim with it."""
+    dag = (await engine.specs.get(task["version"])).dag(task["dag"].rpartition(":")[0])
+    end = end_of(task, dag, engine.succeeds(), engine.bounds, False)
+    take = Take(successor_of(task, dag, 1), new_id()) if take is None else take
+    return await engine.worker.commit(task, dag, end, None, take)
+
+
+async def test_a_successor_is_claimed_in_the_command_that_queues_it(engine, begun):
+    dag_run = await begun(*"ab", edges="a>b")
+    committed = await finish(engine, await engine.worker.claim(["task"], new_id()))
+    (held,) = await engine.worker.held()
+    assert (committed.accepted, committed.whole, timeless(committed.taken)) == (True, True, timeless(held))
+    assert await engine.states(dag_run) == {"a": "succeeded", "b": "running"}
+
+
+async def test_a_refused_outcome_claims_nothing(engine, begun):
+    dag_run = await begun(*"ab", edges="a>b")
+    task = await engine.worker.claim(["task"], new_id())
+    committed = await finish(engine, {**task, "claim": "another"})
+    assert (committed.accepted, committed.taken) == (False, None)
+    assert await engine.states(dag_run) == {"a": "running", "b": "waiting"}
+
+
+async def test_a_successor_that_no_longer_waits_is_not_claimed_and_that_is_told(engine, begun):
+    dag_run = await begun(*"ab", edges="a>b")
+    task = await engine.worker.claim(["task"], new_id())
+    await engine.db["task_runs"].update_one({"task": "b"}, {"$set": {"state": "stopped"}})
+    committed = await finish(engine, task)
+    assert (committed.accepted, committed.whole, committed.taken) == (True, False, None)
+    assert await engine.states(dag_run) == {"a": "succeeded", "b": "stopped"}
+
+
+class Counting(Facts):
+    """Facts that count how often they are asked for."""
+
+    asked = 0
+
+    async def circumstances(self, task, dag):
+        self.asked += 1
+        return await super().circumstances(task, dag)
+
+
+@pytest.fixture
+async def known(engine):
+    """A worker's knowledge, and the second of two tasks after one that has ended with an output."""
+    run_id = await engine.begin(engine.dag_of(*"abc", edges="a>b a>c"))
+    await engine.scheduler.look(run_id)
+    await engine.runner.look(f"{run_id}:main:1")
+    first = await engine.worker.claim(["task"], new_id())
+    dag = (await engine.specs.get(first["version"])).dag("main")
+    await engine.end(first, engine.succeeds())
+    await engine.runner.look(first["dag_run"])
+    facts = Counting(engine.db)
+    heard = {"hears": True}
+    knowledge = Knowledge(facts, lambda: heard["hears"])
+    tasks, _ = await engine.worker.claim_several(["task"], new_id(), 2)
+    return knowledge, facts, heard, tasks, dag
+
+
+async def test_what_is_known_is_not_asked_again(known):
+    knowledge, facts, _, tasks, dag = known
+    found = [await knowledge.circumstances(task, dag) for task in tasks]
+    assert found[0] == found[1]
+    assert found[0].states == {0: State.SUCCEEDED}
+    assert facts.asked == 1
+
+
+@pytest.mark.parametrize("why", ["something is to stop", "nobody could be heard"])
+async def test_whether_a_dag_run_goes_on_is_asked_again_when(known, why):
+    knowledge, facts, heard, tasks, dag = known
+    await knowledge.circumstances(tasks[0], dag)
+    assert knowledge.goes_on(tasks[0]["dag_run"])
+    if why == "something is to stop":
+        knowledge.forget()
+    else:
+        heard["hears"] = False
+    assert not knowledge.goes_on(tasks[0]["dag_run"])
+    await knowledge.circumstances(tasks[1], dag)
+    assert facts.asked == 2
+
+
+async def test_what_was_asked_before_a_stop_was_told_is_not_believed_after_it(known):
+    knowledge, facts, _, tasks, dag = known
+    asking = asyncio.create_task(knowledge.circumstances(tasks[0], dag))
+    await asyncio.sleep(0)
+    knowledge.forget()
+    await asking
+    assert (facts.asked, knowledge.goes_on(tasks[0]["dag_run"])) == (1, False)
