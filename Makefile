@@ -6,7 +6,7 @@ BIN    := .venv/bin
 export UV_PROJECT_ENVIRONMENT := .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test chaos chaos-long simulate failpoints limits-long lint types contracts proto proto-check reference format up down clean
+.PHONY: help setup run test chaos chaos-long simulate failpoints limits-long bench lint types contracts proto proto-check reference format up down clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,11 @@ chaos-long: setup ## the same with the real times, for DURATION (1h)
 
 limits-long: setup ## floods, restarts and growth at full size, for an hour or more; make test has them small
 	@LIGHTFLOW_LIMITS=long $(BIN)/pytest tests/limits
+
+bench: setup ## time the system beside a bare Celery worker, and draw how its costs grow, for about ten minutes
+	@$(UV) sync --quiet --frozen --all-packages --all-extras --group bench --python $(PYTHON)
+	@$(BIN)/python -m tests.benchmarks --json bench.json
+	@$(BIN)/python -m tests.benchmarks.growth --picture growth.svg
 
 lint: setup
 	@$(BIN)/ruff check .

@@ -9,6 +9,7 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.table import Table
+from tests.benchmarks import rest
 from tests.benchmarks.results import Result, spread
 from tests.benchmarks.system import System, system
 from tests.benchmarks.works import WORKS, Work
@@ -22,10 +23,16 @@ def main(rounds: int, only: str, file: Path | None) -> None:
     """Time this system and a bare Celery worker by turns, on the same servers."""
     works = [work for work in WORKS if only in work.name]
     with system() as both:
+        both.client._control.deploy_workflow("two")
+        both.client._control.deploy_workflow("clock")
+        once = {} if only else {"at_rest": rest.at_rest(both), "command_line_ms": rest.command_line()}
         results = measured(both, works, rounds)
+        once |= {} if only else {"asked": rest.counted(both)}
     Console(width=150).print(table(results))
+    click.echo(json.dumps(once, indent=1))
     if file is not None:
-        file.write_text(json.dumps({"machine": machine(), "results": [each.to_json() for each in results]}, indent=1))
+        told = {"machine": machine(), **once, "results": [each.to_json() for each in results]}
+        file.write_text(json.dumps(told, indent=1))
 
 
 def measured(both: System, works: list[Work], rounds: int) -> list[Result]:

@@ -1,0 +1,86 @@
+"""Cost per task against the size of a DAG, and cost of a run against the runs on record; drawn as a picture."""
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+import matplotlib
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt
+from tests.benchmarks.system import System, system
+from tests.benchmarks.works import finished, many_runs
+
+SIZES = (100, 1_000, 10_000)
+LONG_SIZES = (*SIZES, 100_000)
+RECORDS = (0, 500, 1_000, 2_000)
+LONG_RECORDS = (0, 1_000, 3_000, 10_000)
+
+CHAINS = '''
+from itertools import pairwise
+
+from lightflow.models import Dag
+from lightflow.tasks import PythonTask
+
+
+def nothing(data, store, signal, context):
+    pass
+
+
+rows = [[PythonTask(f"task{{row}}in{{place}}", nothing) for place in range(10)] for row in range({size} // 10)]
+main = Dag("main", schema={{one: two for row, after in pairwise(rows) for one, two in zip(row, after)}})
+'''
+
+
+def cost_per_task(both: System, size: int, folder: Path) -> float:
+    """Milliseconds per task of a DAG of ten chains, from the beginning of its run to its end as they are on record."""
+    file = folder / f"chains_{size}.py"
+    file.write_text(CHAINS.format(size=size))
+    run = finished(both.client.start(file))
+    record = both.db["runs"].find_one({"_id": run.id})
+    return float((record["finished_at"] - record["started_at"]).total_seconds() / size * 1000)
+
+
+def cost_of_a_run(both: System, on_record: int) -> float:
+    """Milliseconds per run of two tasks, a hundred at once, with so many runs on record."""
+    while (missing := on_record - both.db["runs"].estimated_document_count()) > 0:
+        many_runs(min(missing, 500))(both)
+    return many_runs(100)(both) * 10
+
+
+def draw(curves: dict[str, dict[int, float]], file: Path) -> None:
+    """One panel for each curve."""
+    figure, panels = plt.subplots(1, len(curves), figsize=(5 * len(curves), 3.2), layout="constrained")
+    for panel, (title, points) in zip(panels, curves.items(), strict=True):
+        panel.plot(list(points), list(points.values()), marker="o")
+        panel.set_xscale("symlog", linthresh=100)
+        panel.set_ylim(bottom=0)
+        panel.set_title(title, fontsize=9)
+        panel.set_ylabel("ms")
+        panel.grid(alpha=0.3)
+    figure.savefig(file)
+
+
+@click.command()
+@click.option("--long", is_flag=True, help="Go on to 100,000 tasks and 10,000 runs.")
+@click.option("--picture", default="growth.svg", type=click.Path(path_type=Path), help="File of the picture.")
+def main(long: bool, picture: Path) -> None:
+    """Measure the growth curves, print them as JSON and draw them."""
+    per_task, per_run = dict[int, float](), dict[int, float]()
+    with tempfile.TemporaryDirectory() as folder, system() as both:
+        both.client._control.deploy_workflow("two")
+        for size in LONG_SIZES if long else SIZES:
+            per_task[size] = cost_per_task(both, size, Path(folder))
+            click.echo(f"  {size} tasks: {per_task[size]:.3g} ms per task", err=True)
+        for count in LONG_RECORDS if long else RECORDS:
+            per_run[count] = cost_of_a_run(both, count)
+            click.echo(f"  {count} runs on record: {per_run[count]:.3g} ms per run", err=True)
+    curves = {"cost per task, by tasks in one DAG": per_task, "cost per two-task run, by runs on record": per_run}
+    draw(curves, picture)
+    json.dump(curves, sys.stdout, indent=1)
+
+
+if __name__ == "__main__":
+    main()
