@@ -55,8 +55,8 @@ class Config:
         """Load the file: the given one, else $LIGHTFLOW_CONFIG, else ./lightflow.cfg, else ~/lightflow.cfg.
 
         The environment (LIGHTFLOW_STORE_URI, LIGHTFLOW_STORE_URI_FILE and the like) is laid over it. When none exists
-        the defaults hold, or with `strict` ConfigLoadError is raised, as it is for a file that cannot be read. Raises ConfigFieldUnknown and
-        ConfigFieldError for what is wrong in it.
+        the defaults hold, or with `strict` ConfigLoadError is raised, as it is for a file that cannot be read.
+        Raises ConfigFieldUnknown and ConfigFieldError for what is wrong in it.
         """
         file = _find(filename, strict)
         self.filename = None if file is None else str(file)
