@@ -95,7 +95,6 @@ class Project:
     name: str = field(default_factory=lambda: f"lightflow-test-{os.getpid()}")
     port: int = field(default_factory=free_port)
     scale: dict[str, int] = field(default_factory=dict)
-    settings: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.flows.mkdir()
@@ -111,13 +110,14 @@ class Project:
 
     @property
     def environment(self) -> dict[str, str]:
-        own = {
+        return {
             "LIGHTFLOW_SECRETS": str(self.folder / "secrets"),
             "LIGHTFLOW_WORKFLOWS": str(self.flows),
             "LIGHTFLOW_CONTROL_PORT": str(self.port),
             "LIGHTFLOW_TAG": TAG,
+            "DAG_RUNNER_QUEUES": "dag,slow_dags",
+            "TASK_WORKER_QUEUES": "task,graphics",
         }
-        return own | self.settings
 
     def compose(self, *words: str, tag: str = TAG, timeout: float = PATIENCE, check: bool = True) -> str:
         environment = {**self.environment, "LIGHTFLOW_TAG": tag}

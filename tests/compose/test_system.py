@@ -119,11 +119,13 @@ def test_three_lines_add_packages_and_workflows_to_the_image(images, tmp_path):
     (tmp_path / "workflows/flow.py").write_text("import idna\n")
     (tmp_path / "workflows/requirements.txt").write_text("idna\n")
     (tmp_path / "Dockerfile").write_text(
-        f"FROM lightflow-task-worker:{TAG}\nCOPY workflows /workflows\nRUN pip install -r /workflows/requirements.txt\n"
+        f"FROM lightflow-task-worker:{TAG}\n"
+        "COPY workflows /opt/lightflow/workflows\n"
+        "RUN pip install -r /opt/lightflow/workflows/requirements.txt\n"
     )
     image = docker("build", "-q", str(tmp_path)).strip()
     try:
-        tried = "import idna, lightflow_task_worker; print(open('/workflows/flow.py').read())"
+        tried = "import idna, lightflow_task_worker; print(open('/opt/lightflow/workflows/flow.py').read())"
         assert docker("run", "--rm", "--entrypoint", "python", image, "-c", tried).strip() == "import idna"
     finally:
         docker("rmi", image, check=False)
