@@ -61,8 +61,9 @@ async def serve(host: str, port: int) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with await asyncio.start_server(Door(host, port).admit, port=port):
-        await stop.wait()
+    server = await asyncio.start_server(Door(host, port).admit, port=port)
+    await stop.wait()
+    server.close()  # connections that are open end with this process
 
 
 def main(arguments: list[str]) -> int:
