@@ -12,6 +12,7 @@ from tests.compose.project import ROOT, SERVICES, TAG, Project, build, docker, u
 from tests.e2e.test_examples import EXAMPLES, Example
 
 from lightflow.client import Client, Run
+from lightflow.runtime.rpc.client import ControlClient
 
 NEXT = "test-next"
 """The tag of the release that comes after this one."""
@@ -74,7 +75,7 @@ def patiently(project: Project, id_: str) -> Run:
 
 
 def outcomes(project: Project, id_: str) -> dict[str, str]:
-    with Client(project.target) as client, client._connect() as control:
+    with ControlClient(project.target) as control:
         return {task.name: task.state for task in control.list_tasks(id_)}
 
 
@@ -96,7 +97,7 @@ def test_more_workers_do_more(project: Project, client: Client) -> None:
         took[workers] = time.monotonic() - began
     print(f"97 tasks of 0.5 s: {took[1]:.1f} s with one worker, {took[3]:.1f} s with three")
     assert took[1] > 1.5 * took[3]
-    with client._connect() as control:
+    with ControlClient(project.target) as control:
         assert len({task.worker for task in control.list_tasks(next(client.runs(workflow="wide")).id)}) == 3
 
 
