@@ -125,7 +125,8 @@ class Project:
 
     def up(self, *services: str, tag: str = TAG, alone: bool = False) -> None:
         """Bring services up, all of them unless some are named, and wait until they are healthy."""
-        scales = [word for one, count in self.scale.items() for word in ("--scale", f"{one}={count}")]
+        scaled = {one: count for one, count in self.scale.items() if not services or one in services}
+        scales = [word for one, count in scaled.items() for word in ("--scale", f"{one}={count}")]
         self.compose(*("up", "--wait", "--no-build", *scales, *(["--no-deps"] if alone else []), *services), tag=tag)
 
     def down(self) -> None:
