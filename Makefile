@@ -6,7 +6,7 @@ BIN    := .venv/bin
 export UV_PROJECT_ENVIRONMENT := .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test chaos chaos-long simulate failpoints limits-long bench lint types contracts proto proto-check reference format up down clean
+.PHONY: help setup run test chaos chaos-long simulate failpoints limits-long bench lint types contracts proto proto-check reference format up down images test-compose clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +79,12 @@ up: setup ## a system in this folder, in the background
 
 down: setup ## stop it
 	@$(BIN)/lightflowctl down
+
+images: ## build the images of the three services; BASE=... for another base image
+	@deploy/images.sh
+
+test-compose: setup ## build the images and break a system of containers in every way; needs a container engine
+	@LIGHTFLOW_COMPOSE=all $(BIN)/pytest tests/compose
 
 clean: ## remove what setup and runs made
 	@rm -rf .venv $(TOOLS) .lightflow .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -64,10 +64,13 @@ def reference() -> str:
             default = (
                 f"The default of `broker_url` is {default_of(values['broker_url'])}; null means the redis of `signal`."
             )
-            lines += [f"{default} In the environment `LIGHTFLOW_BROKER_URL`.", ""]
+            lines += [f"{default} In the environment `LIGHTFLOW_BROKER_URL`, empty for null;", ""]
+            lines[-2] += " the section as a JSON object: `LIGHTFLOW_CELERY`."
         elif section in SECTIONS:
             lines += [*table(section, values, told), ""]
-        elif section not in FREE:
+        elif section in FREE:
+            lines += [f"In the environment `LIGHTFLOW_{section.upper()}`, a JSON object.", ""]
+        else:
             lines += [f"A list of folders; the default is {code(values) or 'none'}. In the environment", ""]
             lines[-2] += f" `LIGHTFLOW_{section.upper()}`, separated like `PATH`."
     lines += ["### Without effect", "", "Accepted, noted once in the log and ignored:", ""]

@@ -11,8 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from lightflow.core import settings
-from lightflow.core.errors import ConfigLoadError, ConfigNotDefinedError
+from lightflow.core import settings, variables
+from lightflow.core.errors import ConfigFieldError, ConfigLoadError, ConfigNotDefinedError
 from lightflow.core.secrecy import check_addresses, masked
 from lightflow.core.settings import Settings
 
@@ -54,14 +54,14 @@ class Config:
     def load_from_file(self, filename: str | None = None, *, strict: bool = True) -> None:
         """Load the file: the given one, else $LIGHTFLOW_CONFIG, else ./lightflow.cfg, else ~/lightflow.cfg.
 
-        The environment (LIGHTFLOW_STORE_URI and the like) is laid over it. When none exists the defaults hold, or with
-        `strict` ConfigLoadError is raised, as it is for a file that cannot be read. Raises ConfigFieldUnknown and
-        ConfigFieldError for what is wrong in it.
+        The environment (LIGHTFLOW_STORE_URI, LIGHTFLOW_STORE_URI_FILE and the like) is laid over it. When none exists
+        the defaults hold, or with `strict` ConfigLoadError is raised, as it is for a file that cannot be read.
+        Raises ConfigFieldUnknown and ConfigFieldError for what is wrong in it.
         """
         file = _find(filename, strict)
         self.filename = None if file is None else str(file)
         given = {} if file is None else settings.checked(settings.expand(_read(file)), str(file))
-        self._set(given, settings.overrides(os.environ), Path.cwd() if file is None else file.parent)
+        self._set(given, from_environment(os.environ), Path.cwd() if file is None else file.parent)
 
     def load_from_dict(self, conf_dict: Mapping[str, Any] | None = None) -> None:
         """Load a dict of sections over the defaults; folders in it are relative to the current one.
@@ -193,6 +193,18 @@ def _find(filename: str | None, strict: bool) -> Path | None:
         tried = f"${LIGHTFLOW_CONFIG_ENV}, {', '.join(map(str, places))}"
         raise ConfigLoadError(f"There is no configuration (tried {tried}); `lightflow config default .` writes one")
     return found
+
+
+def from_environment(environ: Mapping[str, str]) -> Settings:
+    """What the environment sets, by itself or by files that it names; raises ConfigFieldError."""
+    read = {}
+    for name, (setting, path) in variables.given_files(environ).items():
+        try:
+            read[setting] = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not a text file in UTF-8"
+            raise ConfigFieldError(f"{name}: the file {path!r} cannot be read: {reason}") from None
+    return settings.overrides({**environ, **read})
 
 
 def _read(file: Path) -> object:

@@ -9,6 +9,7 @@ import pytest
 
 from lightflow import config as config_module
 from lightflow.config import Config, default_config
+from lightflow.core import variables
 from lightflow.core.errors import ConfigFieldError, ConfigFieldUnknown, ConfigLoadError, ConfigNotDefinedError
 from lightflow.core.secrecy import masked
 from lightflow.logger import usable
@@ -147,6 +148,44 @@ def test_the_environment_wins_over_the_file(home: Path, monkeypatch: pytest.Monk
     assert (config.data_store["uri"], config.celery["broker_url"]) == ("mongodb://m", "redis://b")
     assert (config.control["port"], config.engine["lease_timeout"]) == (1234, 2.5)
     assert config.workflows == ["/a", "/b"]
+
+
+def test_a_variable_may_name_the_file_that_holds_the_value(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "password").write_text("p@ss word\n")
+    monkeypatch.setenv("LIGHTFLOW_STORE_PASSWORD_FILE", str(home / "password"))
+    assert loaded("store: {password: other}", home).data_store["password"] == "p@ss word"
+    monkeypatch.setenv("LIGHTFLOW_STORE_PASSWORD", "again")
+    with pytest.raises(ConfigFieldError, match="LIGHTFLOW_STORE_PASSWORD and LIGHTFLOW_STORE_PASSWORD_FILE are both"):
+        loaded("", home)
+
+
+def test_a_file_of_a_variable_that_cannot_be_read_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIGHTFLOW_BROKER_URL_FILE", "/absent")
+    with pytest.raises(ConfigFieldError, match="LIGHTFLOW_BROKER_URL_FILE: the file '/absent' cannot be read: No such"):
+        loaded("", home)
+
+
+def test_sections_of_free_keys_are_json_in_the_environment(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIGHTFLOW_CELERY", '{"worker_concurrency": 3}')
+    monkeypatch.setenv("LIGHTFLOW_BROKER_URL", "")
+    assert loaded("", home).celery == {"worker_concurrency": 3, "broker_url": None}
+    for wrong, told in (("{", "LIGHTFLOW_LOGGING is no JSON"), ("[1]", "is a JSON object of settings, not a list")):
+        monkeypatch.setenv("LIGHTFLOW_LOGGING", wrong)
+        with pytest.raises(ConfigFieldError, match=told):
+            loaded("", home)
+
+
+def test_a_variable_that_sets_nothing_is_told_with_what_was_meant() -> None:
+    given = {
+        "LIGHTFLOW_ENGINE_TASK_SLOT": "4",
+        "LIGHTFLOW_STORE_URI_FILE": "/x",
+        "LIGHTFLOW_CONTROL_SERVICE_HOST": "10.0.0.1",
+        "LIGHTFLOW_CONTROL_PORT_50051_TCP_ADDR": "10.0.0.1",
+        "LIGHTFLOW_QUEUES": "task",
+        "PATH": "/bin",
+    }
+    wanted = "LIGHTFLOW_ENGINE_TASK_SLOT is not known and has no effect; did you mean LIGHTFLOW_ENGINE_TASK_SLOTS?"
+    assert variables.unknown(given) == [wanted]
 
 
 def test_what_kubernetes_says_about_its_services_is_no_port(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,11 +87,22 @@ def test_without_a_configuration_the_default_port_is_asked_for_only_when_the_sto
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(targets, "DEFAULT_TARGET", f"127.0.0.1:{free_port}")
+    monkeypatch.setattr(targets, "DEFAULT_STORE", f"127.0.0.1:{free_port}")
     monkeypatch.setattr(targets, "_of_store", lambda config: [stack])
     with socket.socket() as of_another_system:
         of_another_system.bind(("127.0.0.1", free_port))
         of_another_system.listen()
         assert find_target(None, None, tmp_path) == stack
+
+
+def test_without_a_configuration_no_client_is_loaded_for_a_store_that_is_not_there(free_port, monkeypatch, tmp_path):
+    monkeypatch.setattr(targets, "DEFAULT_TARGET", f"127.0.0.1:{free_port}")
+    monkeypatch.setattr(targets, "DEFAULT_STORE", "127.0.0.1:1")
+    monkeypatch.setattr(targets, "_of_store", lambda config: pytest.fail("nothing answers there"))
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", free_port))
+        listening.listen()
+        assert find_target(None, None, tmp_path) == f"127.0.0.1:{free_port}"
 
 
 def test_where_nobody_answers_the_error_names_every_place_that_was_tried(data_dir, free_port):

@@ -18,12 +18,14 @@ class Settings:
     name: str
     queues: tuple[str, ...]
     addresses: tuple[str, ...]
+    advertise: str | None = None
 
     @classmethod
     def from_config(cls, config: Config) -> "Settings":
         engine = EngineSettings.from_config(config)
         name = engine.name_of(Service.SCHEDULER)
-        return cls(engine, name, queues_of(DefaultJobQueueName.Workflow), addresses_of(config.control))
+        queues = queues_of(DefaultJobQueueName.Workflow)
+        return cls(engine, name, queues, addresses_of(config.control), config.control.get("advertise"))
 
 
 def addresses_of(control: Mapping[str, Any]) -> tuple[str, ...]:

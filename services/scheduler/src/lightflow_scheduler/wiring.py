@@ -12,6 +12,7 @@ from lightflow.runtime.looking import LookingService
 from lightflow.runtime.membership import Member
 from lightflow.runtime.rpc.server import start_server
 from lightflow_scheduler import jobs, registry, servicer
+from lightflow_scheduler.advertising import advertised
 from lightflow_scheduler.collaborators import Collaborators
 from lightflow_scheduler.loop import Scheduler
 from lightflow_scheduler.retention import retention_of
@@ -66,7 +67,8 @@ async def _control(
     server = await start_server(control, settings.addresses, translate=servicer.translate)
 
     async def register() -> None:
-        await registry.register(collaborators.db, server.addresses, member.incarnation)
+        addresses = await advertised(server.addresses, settings.advertise, collaborators.db)
+        await registry.register(collaborators.db, addresses, member.incarnation)
 
     try:
         await register()

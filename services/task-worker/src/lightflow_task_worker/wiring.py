@@ -20,6 +20,7 @@ from lightflow.runtime.membership import Member, Membership
 from lightflow.runtime.mongo import store_uri
 from lightflow.runtime.notify import Notifier
 from lightflow.runtime.process import UNREACHABLE, notify_ready, serve_until, when_reachable
+from lightflow.runtime.pulse import Pulse
 from lightflow.runtime.rpc.async_client import AsyncControlClient
 from lightflow.runtime.rpc.targets import registered_targets
 from lightflow.runtime.takeback import TakeBack
@@ -75,6 +76,7 @@ async def serve(config: Config, stop: asyncio.Event) -> None:
             parts.loader.serve(),
             pass_on_stops(with_.notifier, parts.lease, parts.worker.tools.knowledge),
             parts.watch.keep(engine.sweep_interval),
+            Pulse(parts.watch, parts.membership.since_renewal, engine.sweep_interval).keep(),
             parts.membership.until_told(with_.notifier),
         )
         await serve_until(stop, *work, finish=lambda: _drain(parts, engine.shutdown_grace))

@@ -1,5 +1,6 @@
 """The rules of the configuration: which settings there are, how layers merge, what the environment adds. No files."""
 
+import json
 import os
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
@@ -28,7 +29,7 @@ SECTIONS: dict[str, dict[str, type]] = {
         "port": int,
         "connect_timeout": int,
     },
-    "control": {"host": str, "port": int, "socket": str, "target": str},
+    "control": {"host": str, "port": int, "socket": str, "advertise": str, "target": str},
     "engine": {
         **dict.fromkeys(_TIMES, float),
         **dict.fromkeys(_COUNTS, int),
@@ -116,7 +117,7 @@ def checked(given: object, source: str) -> Settings:
 
 
 def overrides(environ: Mapping[str, str]) -> Settings:
-    """What the environment sets: LIGHTFLOW_<SECTION>_<KEY>, LIGHTFLOW_BROKER_URL, _WORKFLOWS and _LIBRARIES."""
+    """What the environment sets: LIGHTFLOW_<SECTION>_<KEY>, LIGHTFLOW_BROKER_URL, folders, free sections as JSON."""
     found: Settings = {}
     for section, keys in SECTIONS.items():
         for key, kind in keys.items():
@@ -124,8 +125,11 @@ def overrides(environ: Mapping[str, str]) -> Settings:
             # Kubernetes sets such a variable by itself for a service that is called lightflow-control
             if name in environ and not (kind is int and environ[name].startswith("tcp://")):
                 found.setdefault(section, {})[key] = _typed(environ[name], kind, name)
-    if broker := environ.get("LIGHTFLOW_BROKER_URL"):
-        found["celery"] = {"broker_url": broker}
+    for section in FREE:
+        if text := environ.get(name := f"LIGHTFLOW_{section}".upper()):
+            found[section] = _object(text, name)
+    if (broker := environ.get("LIGHTFLOW_BROKER_URL")) is not None:
+        found.setdefault("celery", {})["broker_url"] = broker or None
     for name in FOLDERS:
         if folders := environ.get(f"LIGHTFLOW_{name}".upper()):
             found[name] = [folder for folder in folders.split(os.pathsep) if folder]
@@ -160,6 +164,16 @@ def _folders(name: str, value: Any, source: str) -> list[str]:
     if not isinstance(folders, list) or not all(isinstance(folder, str) for folder in folders):
         raise ConfigFieldError(f"{source}: {name} is a list of folders, not {value!r}")
     return folders
+
+
+def _object(text: str, where: str) -> Settings:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise ConfigFieldError(f"{where} is no JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise ConfigFieldError(f"{where} is a JSON object of settings, not a {type(value).__name__}")
+    return value
 
 
 def _typed(value: Any, kind: type, where: str) -> Any:

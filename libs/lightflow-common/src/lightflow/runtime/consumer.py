@@ -171,7 +171,7 @@ class HintConsumer:
 
 def ids_of(hint: Any) -> list[str]:
     """The ids in a hint; of one that is malformed or from a newer release, none: a look at nothing costs nothing."""
-    if isinstance(hint, dict) and hint.get("v") == SCHEMA and isinstance(hint.get("ids"), list):
+    if isinstance(hint, dict) and hint.get("v") in range(1, SCHEMA + 1) and isinstance(hint.get("ids"), list):
         return [item for item in hint["ids"] if isinstance(item, str)]
     logger.warning("a hint that is no hint was dropped: %.100r", hint)
     return []

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 
 from redis.exceptions import RedisError
@@ -22,15 +23,27 @@ class ConsumerWatch:
         self._served = served
         self._queues = queues
         self._suspected_at: int | None = None
+        self._last_taken: int | None = None
+        self._checked = time.monotonic()
+        self.hangs = 0
+        """At how many checks in a row hints waited and none had been taken since the one before."""
+
+    def since_check(self) -> float:
+        """Seconds since redis last said how many hints wait."""
+        return time.monotonic() - self._checked
 
     async def check(self) -> None:
         """To be called once a sweep: at the second in a row without a hint taken, the consumer is replaced."""
         waiting = sum([await self._queues.length(self._service, queue) for queue in self._served])
-        hangs = self._consumer.is_open and waiting > 0
-        if hangs and self._suspected_at == self._consumer.taken:
+        self._checked = time.monotonic()
+        suspect = self._consumer.is_open and waiting > 0
+        moved = self._last_taken != self._consumer.taken
+        self._last_taken = self._consumer.taken
+        self.hangs = self.hangs + 1 if suspect and not moved else 0
+        if suspect and self._suspected_at == self._consumer.taken:
             self._consumer.replace()
-            hangs = False
-        self._suspected_at = self._consumer.taken if hangs else None
+            suspect = False
+        self._suspected_at = self._consumer.taken if suspect else None
 
     async def keep(self, interval: float) -> None:
         """Check every `interval` seconds, for ever."""

@@ -12,6 +12,7 @@ from lightflow.runtime.consumer_watch import ConsumerWatch
 from lightflow.runtime.looks import Looks
 from lightflow.runtime.membership import Member, Membership
 from lightflow.runtime.process import notify_ready, serve_until, when_reachable
+from lightflow.runtime.pulse import Pulse
 from lightflow.runtime.settings import EngineSettings
 from lightflow.runtime.sweep import Part, Sweep
 from lightflow.runtime.takeback import TakeBack
@@ -49,13 +50,15 @@ class LookingService:
         # Nothing is claimed in this member's name: it need not prove its life more often than it sweeps.
         self._renewal = max(engine.lease_interval, engine.sweep_interval)
         self._membership = Membership(with_.db, member, self._renewal)
+        watch = ConsumerWatch(self._consumer, member.service, member.queues, with_.queues)
+        self._pulse = Pulse(watch, self._membership.since_renewal, self._renewal)
         self._sweep = Sweep(
             with_.db,
             with_.queues,
             part,
             self._leases,
             TakeBack(with_.db, with_.specs, with_.hints, engine.bounds),
-            ConsumerWatch(self._consumer, member.service, member.queues, with_.queues),
+            watch,
             engine.sweep_interval,
         )
 
@@ -91,7 +94,8 @@ class LookingService:
         self._consumer.open()
         notify_ready()
         told = self._membership.until_told(self._notifier)
-        await serve_until(stop, self._sweep.run(), self._membership.keep(reentered), told, *more)
+        keeping = (self._membership.keep(reentered), self._pulse.keep())
+        await serve_until(stop, self._sweep.run(), *keeping, told, *more)
         self._consumer.stop()
         await self._looks.close()
 

@@ -6,13 +6,14 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from pymongo.errors import ConnectionFailure
 from redis.exceptions import RedisError
 
 from lightflow.config import Config
-from lightflow.core.errors import LightflowException
+from lightflow.core import variables
+from lightflow.core.errors import ConfigFieldError, LightflowException
 from lightflow.logger import configure
 from lightflow.runtime.cancellation import end_tasks
 from lightflow.runtime.settings import EngineSettings
@@ -37,11 +38,20 @@ def run_service(name: str, main: Callable[[Config, asyncio.Event], Awaitable[Non
         EngineSettings.from_config(config)
         configure(config.logging)
     except (LightflowException, ValueError) as error:
-        sys.stderr.write(f"{name}: {error}\n")
-        sys.exit(2)
+        _refuse(name, error)
     for noisy in ("celery", "kombu", "pymongo"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    asyncio.run(_until_told(config, main))
+    for said in variables.unknown(os.environ):
+        logger.warning("%s", said)
+    try:
+        asyncio.run(_until_told(config, main))
+    except ConfigFieldError as error:  # what shows only when it is used: a key file, a password
+        _refuse(name, error)
+
+
+def _refuse(name: str, error: Exception) -> NoReturn:
+    sys.stderr.write(f"{name}: {error}\n")
+    sys.exit(2)
 
 
 async def _until_told(config: Config, main: Callable[[Config, asyncio.Event], Awaitable[None]]) -> None:

@@ -40,8 +40,8 @@ SETTLED: Final = tuple(
     f"LIGHTFLOW_{name}"
     for name in (
         *(f"{section.upper()}_" for section in settings.SECTIONS),
-        *(folders.upper() for folders in settings.FOLDERS),
-        *("BROKER_URL", "CONFIG", "DATA_DIR", "ECHO", "QUEUES", "READY_FD", "TARGET"),
+        *(name.upper() for name in (*settings.FOLDERS, *settings.FREE)),
+        *("BROKER_URL", "CONFIG", "DATA_DIR", "ECHO", "HEALTH_FILE", "QUEUES", "READY_FD", "TARGET"),
     )
 )
 """What is either in the configuration that services are given or says something about another system."""

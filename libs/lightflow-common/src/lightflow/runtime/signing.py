@@ -51,14 +51,15 @@ def read_key(file: Path) -> bytes:
     """The key in a file; ConfigFieldError when there is none of at least 32 bytes."""
     try:
         key = file.read_bytes().strip()
-        shared = file.stat().st_mode & 0o077
+        found = file.stat()
     except OSError as error:
         raise ConfigFieldError(f"engine.signing_key_file: {error}") from error
     if len(key) < KEY_BYTES:
         raise ConfigFieldError(
             f"engine.signing_key_file: {file} holds {len(key)} bytes; at least {KEY_BYTES} are needed"
         )
-    if shared:
+    # Whose it is decides: the file of a secret that was mounted is not this user's to make private.
+    if found.st_mode & 0o077 and found.st_uid == os.getuid():
         logger.warning("The signing key %s can be read by others; make it private with chmod 600.", file)
     return key
 

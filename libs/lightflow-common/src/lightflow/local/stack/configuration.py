@@ -5,7 +5,7 @@ import secrets
 from pathlib import Path
 
 import lightflow
-from lightflow.config import Config, parse
+from lightflow.config import Config, from_environment, parse
 from lightflow.core import settings
 from lightflow.core.settings import Settings
 from lightflow.local.stack import servers
@@ -22,7 +22,7 @@ def read_own(given: str | None) -> Settings:
     """
     config = Config()
     config.load_from_file(given, strict=False)
-    said = dict.fromkeys(settings.overrides(os.environ))
+    said = dict.fromkeys(from_environment(os.environ))
     if config.filename is not None:
         said |= settings.checked(parse(Path(config.filename).read_text(), config.filename), config.filename)
     return {name: value for name, value in config.to_dict().items() if name in said}

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 TARGET_ENV = "LIGHTFLOW_TARGET"
 STACK_FILE = "stack.json"
 DEFAULT_TARGET = "127.0.0.1:50051"
+DEFAULT_STORE = "127.0.0.1:27017"
 _PROBE_SECONDS = 1.0
 _STORE = "registered in the store"
 
@@ -78,7 +79,8 @@ def answers(address: str) -> bool:
 def _sources(config: "Config | None", data_dir: Path | None) -> Iterable[Source]:
     if data_dir is not None:
         yield f"the stack of {data_dir}", lambda: _of_stack(data_dir)
-    if config is None and answers(DEFAULT_TARGET):  # it may be another's system: the store that is ours tells
+    # It may be another's system: the store that is ours tells. Without one there is nothing that it could tell.
+    if config is None and answers(DEFAULT_TARGET) and answers(DEFAULT_STORE):
         from lightflow.config import Config
 
         config = Config.from_file(None, strict=False)
