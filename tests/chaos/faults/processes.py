@@ -37,6 +37,7 @@ class HostLost(KillService):
     def __init__(self, service: str, bound: float, explains: tuple[str, ...] = ()) -> None:
         super().__init__(service, bound, explains)
         self.name = f"host of {service} lost"
+        self.victim_within = 60.0
 
     def choose(self, system: System, ledger: Ledger, random: Random) -> Victim | None:
         victim = super().choose(system, ledger, random)
@@ -89,6 +90,7 @@ class LateOutcome(LongPause):
     """The same of a task worker whose task is at work: it ends meanwhile, and its outcome comes too late."""
 
     name = "outcome too late"
+    victim_within = 60.0
 
     def choose(self, system: System, ledger: Ledger, random: Random) -> Victim | None:
         at_work = [line for line in ledger.running() if is_of(line.pid, system.mark)]
