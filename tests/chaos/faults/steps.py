@@ -22,10 +22,10 @@ class AtStep(Fault):
 
     def __init__(self, name: str, fault: str, *steps: str, bound: float) -> None:
         self.name, self.bound = name, bound
-        self._fault, self._steps = fault, steps
+        self._fault, self.steps = fault, steps
 
     def choose(self, system: System, ledger: Ledger, random: Random) -> Victim | None:
-        step, order = random.choice(self._steps), system.strike
+        step, order = random.choice(self.steps), system.strike
         new = order.with_suffix(".new")
         new.write_text(f"{step}/{self._fault}")
         new.rename(order)

@@ -1,5 +1,6 @@
 """The dag-runner's part of the sweep: hints that were lost, attempts whose worker is gone."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from lightflow.core.states import Service
@@ -9,7 +10,6 @@ from lightflow.runtime.queues import Queues
 
 AT_ONCE = 1000
 
-_STOPPING: Document = {"stop": {"$gt": ""}}
 _CLAIMABLE: Document = {"state": "queued", "$expr": {"$lte": ["$ready_at", "$$NOW"]}}
 
 
@@ -28,16 +28,10 @@ class DagSweep:
 
     def questions(self) -> list[tuple[str, list[Document]]]:
         """What to ask in the one command of a sweep: (collection, pipeline)."""
-        dirty, served, others = {"dirty": {"$exists": True}}, {"$in": list(self.served)}, {"$nin": list(self.served)}
-        due = _ask("due", {**dirty, "queue": served}, {"queue": 1, "id": "$_id"})
-        stopping = _ask("stopping", {**dirty, "queue": others, **_STOPPING}, {"id": "$_id"})
-        return [
-            ("dag_runs", due),
-            ("dag_runs", stopping),
-            ("task_runs", [*_marked(served), {"$limit": AT_ONCE}, _as("marked", {"queue": 1, "id": "$_id"})]),
-            ("task_runs", [*_marked(others), *_of_stopping(), {"$limit": AT_ONCE}, _as("stopping", {"id": "$_id"})]),
-            ("task_runs", _queued()),
-        ]
+        dirty, served = {"dirty": {"$exists": True}}, list(self.served)
+        due = _ask("due", dirty | {"queue": {"$in": served}}, {"queue": 1, "id": "$_id"})
+        stopping = _ask("stopping", dirty | {"queue": {"$nin": served}, "stop": {"$gt": ""}}, {"id": "$_id"})
+        return [("dag_runs", due), ("dag_runs", stopping), ("task_runs", _marked(served)), ("task_runs", _queued())]
 
     async def act(self, found: list[Document], redis_forgot: bool) -> None:
         """Hint again at what was found, where no hint waits already."""
@@ -59,21 +53,16 @@ def _as(kind: str, fields: Document) -> Document:
     return {"$project": {"_id": 0, "kind": {"$literal": kind}, **fields}}
 
 
-def _marked(queue: Document) -> list[Document]:
+def _marked(served: Iterable[str]) -> list[Document]:
     """The DAG runs of which a task ended unseen: an index tells each of them once, however many tasks it were."""
     return [
         {"$match": {"marked": True}},
         {"$sort": {"dag_run": 1}},
         {"$group": {"_id": "$dag_run", "queue": {"$first": "$dag_queue"}}},
-        {"$match": {"queue": queue}},
+        {"$match": {"queue": {"$in": served}}},
+        {"$limit": AT_ONCE},
+        _as("marked", {"queue": 1, "id": "$_id"}),
     ]
-
-
-def _of_stopping() -> list[Document]:
-    """Those DAG runs that are asked to stop."""
-    asked = [{"$match": _STOPPING}, {"$project": {"_id": 1}}]
-    of_id = {"from": "dag_runs", "localField": "_id", "foreignField": "_id", "pipeline": asked, "as": "asked"}
-    return [{"$lookup": of_id}, {"$match": {"asked": {"$ne": []}}}]
 
 
 def _queued() -> list[Document]:
