@@ -6,10 +6,10 @@ BIN    := .venv/bin
 export UV_PROJECT_ENVIRONMENT := .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test chaos chaos-long simulate failpoints limits-long bench lint types contracts proto proto-check reference format up down images test-compose clean
+.PHONY: help setup run test chaos chaos-long chaos-planted simulate failpoints limits-long bench lint types contracts proto proto-check reference format up down images test-compose clean
 
 help: ## what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(UV):
 	@$(PYTHON) -m venv $(TOOLS)
@@ -41,6 +41,9 @@ chaos: setup ## break everything while it works, for about two minutes; SEED=N r
 
 chaos-long: setup ## the same with the real times, for DURATION (1h)
 	@$(BIN)/python -m tests.chaos --duration $(or $(DURATION),1h) $(if $(SEED),--seed $(SEED))
+
+chaos-planted: setup ## bugs planted in real services, one after the other; the chaos must find each
+	@$(BIN)/python -m tests.chaos --plant-each $(if $(SEED),--seed $(SEED))
 
 limits-long: setup ## floods, restarts and growth at full size, for an hour or more; make test has them small
 	@LIGHTFLOW_LIMITS=long $(BIN)/pytest tests/limits

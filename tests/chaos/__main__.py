@@ -21,6 +21,7 @@ from random import Random
 
 from tests.chaos.campaign import Options, campaign
 from tests.chaos.faults import FAULTS
+from tests.chaos.planted import NOTHING, REVEALED_BY, form, plant_each, verdict
 from tests.chaos.report import Results, lines, summary
 from tests.chaos.system import REAL, SHORT
 
@@ -32,19 +33,28 @@ OWN_MOUNTS = "LIGHTFLOW_CHAOS_OWN_MOUNTS"
 def main(arguments: list[str]) -> int:
     """Run rounds until the time is over or one has a finding; the exit code says whether one had."""
     given = _parse(arguments)
+    if given.plant_each:
+        return plant_each(given.seed)
     _take_own_mounts(arguments)
     options = LONG_FORM if given.duration or given.long else SHORT_FORM
     options = replace(options, faults=given.faults or options.faults)
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
+    if given.plant:
+        options = form(given.plant)
     logging.getLogger("lightflow").setLevel(logging.CRITICAL)  # the in-process runner tells of every planned failure
-    total = Results()
+    total, began = Results(), time.monotonic()
     for seed, results in campaign(folder, _seeds(given.seed, given.duration), options):
         _add(total, results)
         if results.runs:
             print(f"round {seed}: {summary(results)}", flush=True)
-        if results.findings:
+        if results.findings and not given.plant:
             print(f"replay: {_command(seed, given)}", flush=True)
             break
+    if given.plant:
+        right, told = verdict(given.plant, total)
+        shutil.rmtree(folder)
+        print(f"{told}, in {time.monotonic() - began:.0f} s")
+        return 0 if right else 1
     print("\n".join(lines(total)))
     if total.findings:
         print(f"what is left of it is in {folder}")
@@ -58,6 +68,8 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1 << 30), help="of the first round")
     parser.add_argument("--duration", type=_seconds, help="the long form, for so many seconds, or 10m, or 2h")
     parser.add_argument("--long", action="store_true", help="one round of the long form")
+    parser.add_argument("--plant", choices=(NOTHING, *REVEALED_BY), help="plant this bug; it must be found")
+    parser.add_argument("--plant-each", action="store_true", help="plant one after the other")
     parser.add_argument("--faults", type=_faults, help=f"only these, with commas between them: {', '.join(FAULTS)}")
     return parser.parse_args(arguments)
 

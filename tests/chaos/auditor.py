@@ -23,8 +23,10 @@ CHECKS: tuple[Check, ...] = (
     attempts.what_ended_had_run,
     attempts.attempts_do_not_overlap,
     attempts.no_task_runs_before_its_predecessors,
+    attempts.nothing_begins_after_a_stop,
     attempts.attempts_are_explained,
     ends.pushes_are_neither_lost_nor_doubled,
+    ends.no_start_is_doubled,
     ends.nothing_is_left,
 )
 

@@ -19,9 +19,11 @@ from tests.chaos.faults.redis import RedisThrice
 from tests.chaos.leftovers import leftovers, processes
 from tests.chaos.report import Results
 from tests.chaos.schedule import Strike, schedule
-from tests.chaos.striking import PATIENCE, Strikes, Struck
-from tests.chaos.system import System, Times, running
+from tests.chaos.striking import Strikes, Struck
+from tests.chaos.system import System, Times, planted, running
 from tests.chaos.watching import Ledger, Outcomes, Stalls
+
+from lightflow.core.states import FINAL
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Options:
     """`duration` is for how long a round strikes, in seconds; `each` how often every fault strikes in it.
 
     redis is restarted `thrice` so often. A `calm` round waits for the recovery from a fault before the next one; only
-    then can it be too late.
+    then can it be too late. A `bug` is planted in the services.
     """
 
     times: Times
@@ -40,12 +42,13 @@ class Options:
     calm: bool
     largest: int
     at_once: int
+    bug: str | None = None
 
 
 def campaign(folder: Path, seeds: Iterator[int], options: Options) -> Iterator[tuple[int, Results]]:
     """What came of the round of each seed, on one system."""
     prepare(folder / "expected")
-    with running(folder, options.times) as system:
+    with running(folder, options.times, dict(planted(options.bug)) if options.bug else {}) as system:
         ledger = Ledger(folder / "ledger")
         for seed in seeds:
             yield seed, _round(system, ledger, seed, options)
@@ -79,7 +82,8 @@ def _round(system: System, ledger: Ledger, seed: int, options: Options) -> Resul
             driver.close()
     accepted = {each.run: each.seed for each in driver.accepted}
     records = record.collect(system, accepted)
-    left = leftovers(system)
+    # While runs are under way it is no wonder that they have something.
+    left = leftovers(system) if all(run.state in FINAL for run in records.values()) else []
     evidence = Evidence(
         accepted=accepted,
         runs=records,
@@ -87,7 +91,13 @@ def _round(system: System, ledger: Ledger, seed: int, options: Options) -> Resul
         lines=ledger.lines()[before:],
         seen=outcomes.seen,
         windows=[*_windows(strikes.struck, system.times), *(_stall(*window) for window in stalls.windows)],
-        left=[*left, *map(_refused, driver.refused), *map(_missed, strikes.missed), *_unrecovered(strikes.struck)],
+        left=[
+            *left,
+            *map(_refused, driver.refused),
+            *map(_missed, strikes.missed),
+            *_unrecovered(strikes.struck, system.times),
+        ],
+        stops={run: at for run, at in system.stops.items() if run in accepted},
     )
     with (system.folder / f"evidence-{seed}").open("wb") as file:
         pickle.dump(evidence, file)
@@ -129,10 +139,10 @@ def _late(struck: Sequence[Struck], stalls: Sequence[tuple[float, float]]) -> It
             yield each
 
 
-def _unrecovered(struck: Sequence[Struck]) -> Iterator[str]:
+def _unrecovered(struck: Sequence[Struck], times: Times) -> Iterator[str]:
     for each in struck:
         if each.recovered is None:
-            yield f"what was owed when {each.fault!r} struck {each.victim} was not done in {PATIENCE:g} s"
+            yield f"what was owed when {each.fault!r} struck {each.victim} was not done in {times.patience:g} s"
 
 
 def _refused(said: str) -> str:

@@ -15,9 +15,6 @@ from lightflow.core.errors import LightflowException
 from lightflow.core.ids import new_id
 from lightflow.core.states import FINAL
 
-PATIENCE = 90.0
-"""Seconds after which a start is given up, and a run that has not ended once the faults are over is stuck."""
-
 LOOK = 0.1
 
 
@@ -59,7 +56,7 @@ class Driver:
 
     def _start(self, seed: int, number: int) -> str | None:
         """Start a run; None where it was not accepted in all that time."""
-        key, said, deadline = new_id(), "", time.monotonic() + PATIENCE
+        key, said, deadline = new_id(), "", time.monotonic() + self._system.times.patience
         while time.monotonic() < deadline:
             number += 1  # the other control service next time
             try:
@@ -74,7 +71,7 @@ class Driver:
     def _wait(self, run: str) -> None:
         over = _until(lambda: self._is_final(run), lambda: self._enough.is_set())
         if not over:
-            _until(lambda: self._is_final(run), _after(PATIENCE))
+            _until(lambda: self._is_final(run), _after(self._system.times.patience))
 
     def _is_final(self, run: str) -> bool:
         with suppress(PyMongoError):

@@ -34,7 +34,9 @@ class Span:
 
 @dataclass(frozen=True)
 class Evidence:
-    """`accepted` are seeds by run, `seen` the outcomes of each task in the order in which they were first seen."""
+    """`accepted` are seeds by run, `seen` the outcomes of each task in the order in which they were first seen, and
+    `stops` when a stop of a run was answered.
+    """
 
     accepted: Mapping[str, int]
     runs: Mapping[str, RunRecord]
@@ -43,6 +45,7 @@ class Evidence:
     seen: Mapping[str, Sequence[Outcome]] = field(default_factory=dict)
     windows: Sequence[Window] = ()
     left: Sequence[str] = ()
+    stops: Mapping[str, float] = field(default_factory=dict)
 
     @cached_property
     def spans(self) -> dict[Key, list[Span]]:

@@ -15,18 +15,17 @@ from tests.chaos.system import SERVICES, System, is_of
 from lightflow.core.errors import LightflowException
 from lightflow.runtime.queues import MARKER
 
-SETTLES_WITHIN = 60.0
 KNOWN_KEYS = (MARKER, "_kombu.binding", "unacked", *LISTS)
 
 
 def leftovers(system: System) -> list[str]:
     """What is left once all runs have ended, and after they were pruned; both are given time to settle."""
-    left = _settled(lambda: [*_work(system), *_workers(system), *_redis(system)])
-    return left + _settled(lambda: _pruned(system))
+    left = _settled(system, lambda: [*_work(system), *_workers(system), *_redis(system)])
+    return left or _settled(system, lambda: _pruned(system))
 
 
-def _settled(look: Callable[[], list[str]]) -> list[str]:
-    deadline = time.monotonic() + SETTLES_WITHIN
+def _settled(system: System, look: Callable[[], list[str]]) -> list[str]:
+    deadline = time.monotonic() + system.times.patience
     left = ["MongoDB did not answer"]
     while left and time.monotonic() < deadline:
         with suppress(PyMongoError, LightflowException):

@@ -43,7 +43,9 @@ class TaskRecord:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """A run with the states of its DAG runs, their origins, its tasks, and what was pushed to its store."""
+    """A run with the states of its DAG runs, their origins, its tasks, what was pushed to its store, and
+    of each DAG run that a task started the key that only this call had.
+    """
 
     id: str
     seed: int
@@ -52,6 +54,7 @@ class RunRecord:
     origins: dict[str, str | None] = field(default_factory=dict)
     tasks: tuple[TaskRecord, ...] = ()
     pushed: tuple[tuple[str, str, int, int], ...] = ()
+    started: tuple[str, ...] = ()
     error: str = ""
 
 
@@ -85,6 +88,7 @@ async def _run(db: Any, payloads: Payloads, store: RunStore, run: dict[str, Any]
         origins={dag["name"]: _origin(dag["name"], tasks, outputs) for dag in dags},
         tasks=tuple(_task(task, outputs.get(task["_id"])) for task in tasks),
         pushed=tuple(tuple(item) for item in (decode(pushed) if pushed else ())),
+        started=tuple(key for dag in dags if (key := _first(dag["name"], tasks, outputs).get("key"))),
         error=str(run.get("error") or ""),
     )
 
@@ -92,6 +96,13 @@ async def _run(db: Any, payloads: Payloads, store: RunStore, run: dict[str, Any]
 def _origin(dag: str, tasks: Iterable[dict[str, Any]], outputs: dict[str, Any]) -> str | None:
     own = {task["task"]: outputs[task["_id"]] for task in tasks if task["dag"] == dag and task["_id"] in outputs}
     return origin_of(dag, own)
+
+
+def _first(dag: str, tasks: Iterable[dict[str, Any]], outputs: dict[str, Any]) -> Any:
+    """What the first task of a DAG run that a task started handed on, as far as there is such a one."""
+    return next(
+        (outputs[t["_id"]] for t in tasks if (t["dag"], t["task"]) == (dag, "first") and t["_id"] in outputs), {}
+    )
 
 
 def _task(task: dict[str, Any], output: Any) -> TaskRecord:

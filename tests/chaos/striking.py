@@ -17,11 +17,6 @@ from tests.chaos.system import System
 from tests.chaos.watching import Ledger
 
 LOOK = 0.1
-PATIENCE = 90.0
-"""Seconds after which what was owed is taken for lost."""
-
-VICTIM_WITHIN = 15.0
-"""Seconds in which there must be somebody to strike."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +60,7 @@ class Strikes:
 
     def _strike(self, strike: Strike) -> None:
         fault, random = FAULTS[strike.fault], Random(strike.seed)
-        deadline = time.monotonic() + VICTIM_WITHIN
+        deadline = time.monotonic() + fault.victim_within
         while (victim := self._victim(fault, random, deadline)) is not None:
             before, seen = self._before(victim)
             at = time.time()
@@ -110,7 +105,7 @@ class Strikes:
         if fault.from_end:
             over.wait()
             at = time.time()
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + self._system.times.patience
         while time.monotonic() < deadline:
             with suppress(PyMongoError):
                 if self._is_done(victim, before, at):

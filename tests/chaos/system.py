@@ -9,10 +9,11 @@ import os
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from lightflow.local.stack import Servers
 from lightflow.local.stack.options import StackOptions
 from lightflow.local.stack.places import Places
 from lightflow.local.stack.serve import plan
+from lightflow.runtime.failpoints import SWITCH
 from lightflow.runtime.mongo import store_uri
 from lightflow.runtime.rpc.client import ControlClient
 from lightflow.runtime.services import inherited
@@ -37,7 +39,10 @@ DISK = "1g"
 
 @dataclass(frozen=True)
 class Times:
-    """The engine's times, in seconds, and those of the faults that depend on them."""
+    """The engine's times, in seconds, and those of the faults that depend on them.
+
+    With `patience` over, what was owed is taken for lost, and a run that has not ended for stuck.
+    """
 
     lease_interval: float
     lease_timeout: float
@@ -47,6 +52,7 @@ class Times:
     short_pause: float
     long_pause: float
     outage: float
+    patience: float = 90.0
 
     @property
     def settings(self) -> dict[str, float]:
@@ -60,10 +66,15 @@ REAL = Times(3.0, 30.0, 25.0, 5.0, 10, short_pause=5.0, long_pause=60.0, outage=
 
 
 class System:
-    """A running system. `folder` holds the workflow files and the ledger; the data dir may lie elsewhere."""
+    """A running system. `folder` holds the workflow files and the ledger; the data dir may lie elsewhere.
 
-    def __init__(self, folder: Path, data_dir: Path, times: Times) -> None:
+    `stops` are the runs that were stopped, and when that was answered; `strike` is the file of the failpoints.
+    """
+
+    def __init__(self, folder: Path, data_dir: Path, times: Times, more: Mapping[str, str]) -> None:
         self.folder, self.times = folder, times
+        self.stops: dict[str, float] = {}
+        self.strike = folder / "strike"
         self.flows = prepare(folder / "flows")
         self.disk_limited = False
         config = folder / "lightflow.cfg"
@@ -74,7 +85,10 @@ class System:
         )
         self.places = Places.of(data_dir)
         self.places.create()
-        self.services, _, _ = plan(self.options, self.places)
+        services, _, _ = plan(self.options, self.places)
+        self._environments = {spec.name: {**spec.environment, SWITCH: str(self.strike), **more} for spec in services}
+        self._hosts = count(1)
+        self.services = tuple(replace(spec, environment=self._environments[spec.name]) for spec in services)
         self.config = Config.from_file(str(self.places.config))
         self.servers = Servers(self.places)
         # A server dies with the thread that started it: this one lives as long as the system.
@@ -114,6 +128,10 @@ class System:
     def pid(self, name: str) -> int | None:
         """The process id of a service process, None while it is being restarted."""
         return {process.name: process.pid for process in self.supervisor.processes}[name]
+
+    def rename(self, name: str) -> None:
+        """Have a service process come back as another worker, as on another host, once it has died."""
+        self._environments[name]["LIGHTFLOW_ENGINE_WORKER_NAME"] = f"{name}-of-host-{next(self._hosts)}"
 
     def pids(self) -> list[int]:
         """The process ids of the services and of MongoDB, as far as they are up."""
@@ -157,10 +175,10 @@ def is_of(pid: int, mark: bytes) -> bool:
 
 
 @contextmanager
-def running(folder: Path, times: Times) -> Iterator[System]:
-    """A system in this folder, which is ended and of which the folder stays."""
+def running(folder: Path, times: Times, more: Mapping[str, str]) -> Iterator[System]:
+    """A system in this folder, with `more` in its services' environment; it is ended, and the folder stays."""
     with _disk(folder / "data") as limited:
-        system = System(folder, folder / "data", times)
+        system = System(folder, folder / "data", times, more)
         system.disk_limited = limited
         try:
             system.start()
@@ -168,6 +186,13 @@ def running(folder: Path, times: Times) -> Iterator[System]:
         finally:
             system.stop()
             shutil.copytree(system.places.logs, folder / "logs")
+
+
+def planted(bug: str) -> Iterator[tuple[str, str]]:
+    """What services need in their environment to begin with a bug."""
+    here = Path(__file__).parent
+    yield "CHAOS_PLANT", bug
+    yield "PYTHONPATH", os.pathsep.join(map(str, (here / "planting", here.parents[1])))
 
 
 @contextmanager

@@ -160,6 +160,11 @@ FORGED: dict[str, tuple[str, Callable[[], Evidence]]] = {
         "pushes_are_neither_lost_nor_doubled",
         lambda: recorded(pushed=(*PUSHED, ("main:1", "b", 4, 0))),
     ),
+    "a task begins although its run was stopped": (
+        "nothing_begins_after_a_stop",
+        lambda: replace(GOOD, stops={RUN: 5.0}),
+    ),
+    "a call starts two DAG runs": ("no_start_is_doubled", lambda: recorded(started=("main:1-a-1-0",) * 2)),
     "a lease has no worker": ("nothing_is_left", lambda: replace(GOOD, left=["a lease"])),
 }
 

@@ -4,8 +4,10 @@ from pathlib import Path
 
 from tests.chaos.expected import expect, prepare
 from tests.chaos.faults import FAULTS
+from tests.chaos.faults.steps import STEPS
 from tests.chaos.flows.workload import HUGE, TROUBLE, plan_of
 from tests.chaos.schedule import schedule
+from tests.simulation.steps import all_steps
 
 PLANS = [plan_of(seed) for seed in range(300)]
 TASKS = [task for plan in PLANS for dag in plan.dags for task in dag.tasks]
@@ -36,8 +38,14 @@ def test_a_plan_has_one_end_however_its_tasks_are_interleaved(tmp_path: Path) ->
 
 
 def test_every_fault_strikes_in_a_schedule_as_often_as_was_asked() -> None:
-    lanes = {lane: [name for name, fault in FAULTS.items() if fault.lane == lane] for lane in ("processes", "servers")}
+    lanes: dict[str, list[str]] = {}
+    for name, fault in FAULTS.items():
+        lanes.setdefault(fault.lane, []).append(name)
     strikes, again, other = (schedule(seed, 60.0, lanes, least=lambda _: 2) for seed in (1, 1, 2))
     assert strikes == again != other
     assert {name: [strike.fault for strike in strikes].count(name) for name in FAULTS} == dict.fromkeys(FAULTS, 2)
     assert all(0.0 <= strike.at < 60.0 for strike in strikes)
+
+
+def test_the_steps_that_are_struck_exist() -> None:
+    assert {step for fault in STEPS for step in fault.steps} <= {step.name for step in all_steps()}

@@ -96,7 +96,8 @@ class Scene:
             LOOK_AGAIN.wait(0.05)
 
     def _client(self) -> Client:
-        return self._persistently(lambda: Client(config=None, target=self._target()))
+        client: Client = self._persistently(lambda: Client(config=None, target=self._target()))
+        return client
 
     def _target(self) -> str:
         return find_target(None, None, self.stack.data_dir)

@@ -7,6 +7,7 @@ fault at every step. The simulation tries them all in any case.
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.e2e.support import PATIENCE
@@ -88,7 +89,7 @@ def scene(armed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sce
     config.write_text(TIMES)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(SWITCH, str(armed))
-        options = {"workflows": (str(FLOW.parent),), "config": str(config), "task_slots": 2}
+        options: dict[str, Any] = {"workflows": (str(FLOW.parent),), "config": str(config), "task_slots": 2}
         with Stack.temporary(replicas={"task-worker": 2}, **options) as stack:
             yield Scene(stack)
 

@@ -326,6 +326,20 @@ async def test_a_dag_run_of_a_queue_that_nobody_serves_is_stopped_by_any_dag_run
     assert await sweep.sweep() == [(Service.DAG_RUNNER, "dag", dag_run)]
 
 
+async def test_a_stopping_dag_run_of_a_queue_that_nobody_serves_is_ended_by_any_dag_runner(engine):
+    dag_run, sweep = await engine.begin_dag(engine.dag_of(*"ab"), queue="nobody"), Found(engine)
+    await engine.runner.look(dag_run)
+    one, other = [await engine.worker.claim(["task"], new_id()) for _ in range(2)]
+    await engine.end(one, engine.succeeds())
+    assert await sweep.sweep() == [], "nobody asked it to stop"
+    await engine.db["dag_runs"].update_one({"_id": dag_run}, {"$set": {"stop": "stopped", "dirty": new_id()}})
+    await engine.runner.look(dag_run)
+    await engine.end(other, engine.succeeds(), stopping=True)
+    assert await sweep.sweep() == [(Service.DAG_RUNNER, "dag", dag_run)]
+    await engine.runner.look(dag_run)
+    assert (await engine.dag_run(dag_run))["state"] == "stopped"
+
+
 async def test_hints_that_wait_are_not_doubled_unless_redis_lost_its_memory(engine):
     dag_run, sweep = await engine.begin_dag(engine.dag_of("a")), Found(engine, waiting=1)
     assert await sweep.sweep() == []

@@ -286,10 +286,10 @@ async def test_a_run_of_a_newer_release_is_left_to_it(engine):
 class Sweep:
     """Answers the questions of the sweep, as the one command of a sweep does."""
 
-    def __init__(self, engine, waiting=0):
+    def __init__(self, engine, waiting=0, served=("workflow",)):
         self.engine = engine
         self.waiting = waiting
-        self.part = RunSweep(engine.sent, self, ("workflow",))
+        self.part = RunSweep(engine.sent, self, served)
 
     async def is_empty(self, service, queue):
         return self.waiting == 0
@@ -325,3 +325,29 @@ async def test_the_sweep_hints_at_runs_whose_dag_runs_ended_unseen(engine):
     assert await Sweep(engine).sweep() == [(Service.SCHEDULER, "workflow", run_id)]
     assert await Sweep(engine, waiting=1).sweep() == []
     assert await Sweep(engine, waiting=1).sweep(redis_forgot=True) == [(Service.SCHEDULER, "workflow", run_id)]
+
+
+async def test_a_run_of_a_queue_that_nobody_serves_is_stopped_by_any_scheduler(engine):
+    run_id, sweep = await engine.begin(engine.dag_of("a"), queue="nobody"), Sweep(engine)
+    assert await sweep.sweep() == [], "it waits for one that serves it"
+    await engine.scheduler.look(run_id)
+    await engine.runner.look(dag_run_id(run_id, "main:1"))
+    task = await engine.worker.claim(["task"], new_id())
+    await stop(engine, run_id)
+    assert await sweep.sweep() == [(Service.SCHEDULER, "workflow", run_id)], "no look was made after the stop"
+    await engine.scheduler.look(run_id)
+    await engine.runner.look(dag_run_id(run_id, "main:1"))
+    await engine.end(task, engine.succeeds(), stopping=True)
+    await engine.runner.look(dag_run_id(run_id, "main:1"))
+    assert await sweep.sweep() == [(Service.SCHEDULER, "workflow", run_id)], "its last DAG run ended unseen"
+    await engine.scheduler.look(run_id)
+    assert (await engine.run(run_id))["state"] == "stopped"
+    assert await sweep.sweep() == []
+
+
+async def test_a_run_that_nobody_stopped_is_left_to_those_who_serve_its_queue(engine):
+    run_id = await engine.begin(engine.dag_of("a"), queue="nobody")
+    await engine.scheduler.look(run_id)
+    await engine.drive_dag(dag_run_id(run_id, "main:1"))
+    assert await Sweep(engine).sweep() == []
+    assert await Sweep(engine, served=("nobody",)).sweep() == [(Service.SCHEDULER, "nobody", run_id)]

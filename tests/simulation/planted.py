@@ -1,6 +1,7 @@
 """Bugs on purpose: each breaks one rule of the engine. An instrument that does not find them proves nothing."""
 
 import contextlib
+import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
@@ -31,8 +32,9 @@ def _claim_what_others_hold() -> Patches:
                 states = {"state": {"$in": ["queued", "running"]}}
                 return await collection.find_one_and_update({**query, **states}, update, **options)
 
-        with mock.patch.object(self, "_task_runs", Unfiltered()):
-            return await claim(self, *given, **more)
+        other = copy.copy(self)
+        other.__dict__["_task_runs"] = Unfiltered()
+        return await claim(other, *given, **more)
 
     return [mock.patch.object(TaskStore, "claim", careless)]
 
@@ -62,12 +64,12 @@ def _advance_before_children_exist() -> Patches:
     create, become = DagStore.create_tasks, DagStore.become
 
     async def later(self: DagStore, dag_run: Any, dag: Any) -> None:
-        self.__dict__["postponed"] = (dag_run, dag)
+        self.__dict__.setdefault("postponed", {})[dag_run.id] = dag
 
-    async def first(self: DagStore, *given: Any) -> bool:
-        moved = await become(self, *given)
-        if postponed := self.__dict__.pop("postponed", None):
-            await create(self, *postponed)
+    async def first(self: DagStore, dag_run: Any, *given: Any) -> bool:
+        moved = await become(self, dag_run, *given)
+        if dag := self.__dict__.get("postponed", {}).pop(dag_run.id, None):
+            await create(self, dag_run, dag)
         return moved
 
     return [mock.patch.object(DagStore, "create_tasks", later), mock.patch.object(DagStore, "become", first)]

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
+from math import inf
 
 from tests.chaos.checks.kinds import DOUBLED, LOST, SLACK, Breach, final_tasks, name_of, planned
 from tests.chaos.evidence import Evidence, Span
@@ -85,6 +86,17 @@ def no_task_runs_before_its_predecessors(evidence: Evidence) -> Iterator[Breach]
                 yield DOUBLED, task.id, f"it ran although {parent} {before.state if before else 'is not there'}"
             elif before.state != "skipped" and not _ended_before(evidence, before, spans[0].began):
                 yield DOUBLED, task.id, f"it began before {parent} had ended"
+
+
+def nothing_begins_after_a_stop(evidence: Evidence) -> Iterator[Breach]:
+    """What was claimed after a stop was answered cannot have been looked over before it."""
+    for _, task in final_tasks(evidence):
+        stopped = evidence.stops.get(task.run, inf)
+        begun = {span.attempt for span in evidence.spans.get((task.run, task.dag, task.name), ())}
+        for number, attempt in enumerate(task.attempts, 1):
+            if number in begun and attempt.began > stopped:
+                late = attempt.began - stopped
+                yield DOUBLED, task.id, f"attempt {number} began, claimed {late:.2f} s after its run was stopped"
 
 
 def attempts_are_explained(evidence: Evidence) -> Iterator[Breach]:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from tests.chaos.checks.kinds import DOUBLED, LOST, STUCK, Breach, final_runs, final_tasks, planned
+from tests.chaos.checks.kinds import DOUBLED, LOST, STUCK, Breach, final_runs, final_tasks, may_stop, planned
 from tests.chaos.evidence import Evidence
 
 from lightflow.core.states import FINAL
@@ -31,10 +31,10 @@ def nothing_of_a_final_run_is_open(evidence: Evidence) -> Iterator[Breach]:
 def runs_end_as_without_faults(evidence: Evidence) -> Iterator[Breach]:
     for run in final_runs(evidence):
         expected = evidence.expected_of(run)
-        if run.state != expected.state:
+        if run.state != expected.state and run.id not in evidence.stops:
             yield LOST, run.id, f"plan {run.seed} {run.state}, and {expected.state} without faults: {run.error}"
         missing = expected.dags.keys() - set(run.origins.values())
-        if missing and not expected.plan.has_trouble:
+        if missing and not may_stop(evidence, run):
             yield (
                 LOST,
                 run.id,
@@ -47,11 +47,13 @@ def tasks_end_as_without_faults(evidence: Evidence) -> Iterator[Breach]:
         expected = evidence.expected_of(run)
         dag = expected.dags.get(run.origins[task.dag])
         if dag is None:
-            if not expected.plan.has_trouble:
+            if not may_stop(evidence, run):
                 yield LOST, task.id, "its DAG run is of an origin that there is not without faults"
             continue
         # In a run that stops, what else had begun by then is a matter of time.
-        may_differ = expected.plan.has_trouble and "stopped" in (task.state, dag[task.name].state)
+        may_differ = may_stop(evidence, run) and "stopped" in (task.state, dag[task.name].state)
+        # What fails while somebody stops its run is not tried again.
+        may_differ |= run.id in evidence.stops and task.state == "failed"
         if task.state != dag[task.name].state and not may_differ:
             yield LOST, task.id, f"it {task.state}, and {dag[task.name].state} without faults"
 
@@ -62,7 +64,7 @@ def results_are_those_without_faults(evidence: Evidence) -> Iterator[Breach]:
         dag = expected.dags.get(run.origins[task.dag], {})
         wanted = dag[task.name].result if task.name in dag else None
         # In a run that stops, a task may be stopped that would have stopped by itself.
-        one_is_stopped = expected.plan.has_trouble and task.state == "stopped" and None in (task.result, wanted)
+        one_is_stopped = may_stop(evidence, run) and task.state == "stopped" and None in (task.result, wanted)
         if task.name in dag and task.result != wanted and task.state == dag[task.name].state and not one_is_stopped:
             yield LOST, task.id, f"it handed on {task.result}, and {wanted} without faults"
 
@@ -82,6 +84,13 @@ def pushes_are_neither_lost_nor_doubled(evidence: Evidence) -> Iterator[Breach]:
                 wanted = {(task.dag, task.name, len(task.attempts), number) for number in range(plan.pushes)}
                 if missing := wanted - counts.keys():
                     yield LOST, task.id, f"{len(missing)} of the {plan.pushes} items that it pushed are not there"
+
+
+def no_start_is_doubled(evidence: Evidence) -> Iterator[Breach]:
+    for run in final_runs(evidence):
+        for key, times in Counter(run.started).items():
+            if times > 1:
+                yield DOUBLED, run.id, f"one call started {times} DAG runs: {key}"
 
 
 def nothing_is_left(evidence: Evidence) -> Iterator[Breach]:

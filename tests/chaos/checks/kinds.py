@@ -31,6 +31,11 @@ def final_tasks(evidence: Evidence) -> Iterator[tuple[RunRecord, TaskRecord]]:
         yield from ((run, task) for task in run.tasks if task.state in FINAL)
 
 
+def may_stop(evidence: Evidence, run: RunRecord) -> bool:
+    """Whether what begins in a run is a matter of time, because something or somebody stops it."""
+    return run.id in evidence.stops or evidence.expected_of(run).plan.has_trouble
+
+
 def planned(evidence: Evidence, run: RunRecord, task: TaskRecord) -> TaskPlan:
     """What a task was to do."""
     return evidence.expected_of(run).plan.dag(task.dag.partition(":")[0]).task(task.name)

@@ -22,6 +22,7 @@ class Fault:
 
     `explains` are the endings of attempts that may follow from it, `overlaps` whether two attempts of one task may then
     be seen at once, `from_end` whether the bound counts from when it is over. Faults of one lane never overlap.
+    `victim_within` are the seconds in which there must be somebody to strike.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Fault:
     explains: tuple[str, ...] = ()
     overlaps = False
     from_end = False
+    victim_within = 15.0
 
     def why_not(self, system: System) -> str | None:
         """Why it cannot be tried here."""

@@ -6,7 +6,7 @@ from contextlib import suppress
 from random import Random
 
 from tests.chaos.faults.fault import Fault, Victim, incarnation
-from tests.chaos.system import SERVICES, System, Times
+from tests.chaos.system import SERVICES, System, Times, is_of
 from tests.chaos.watching import Ledger
 
 
@@ -29,6 +29,27 @@ class KillService(Fault):
 
     def begin(self, system: System, victim: Victim) -> None:
         os.kill(victim.pid, signal.SIGKILL)
+
+
+class HostLost(KillService):
+    """SIGKILL of a service whose host never comes back: its replacement is another worker, and takes over nothing."""
+
+    def __init__(self, service: str, bound: float, explains: tuple[str, ...] = ()) -> None:
+        super().__init__(service, bound, explains)
+        self.name = f"host of {service} lost"
+        self.victim_within = 60.0
+
+    def choose(self, system: System, ledger: Ledger, random: Random) -> Victim | None:
+        victim = super().choose(system, ledger, random)
+        if victim is None or self.service != "task-worker":
+            return victim
+        # Only what it holds has to be taken back.
+        held = {"state": "running", "holder": {"$in": list(victim.holders)}}
+        return victim if system.db["task_runs"].find_one(held, {"_id": 1}) is not None else None
+
+    def begin(self, system: System, victim: Victim) -> None:
+        system.rename(victim.name)
+        super().begin(system, victim)
 
 
 class ShortPause(Fault):
@@ -63,3 +84,20 @@ class LongPause(ShortPause):
 
     def choose(self, system: System, ledger: Ledger, random: Random) -> Victim | None:
         return replica(system, random.choice((*SERVICES, "task-worker", "task-worker")), random)
+
+
+class LateOutcome(LongPause):
+    """The same of a task worker whose task is at work: it ends meanwhile, and its outcome comes too late."""
+
+    name = "outcome too late"
+    victim_within = 60.0
+
+    def choose(self, system: System, ledger: Ledger, random: Random) -> Victim | None:
+        at_work = [line for line in ledger.running() if is_of(line.pid, system.mark)]
+        if not at_work:
+            return None
+        line = random.choice(at_work)
+        task = {"run": line.run, "dag": line.dag, "task": line.task, "state": "running"}
+        held = system.db["task_runs"].find_one(task, {"holder": 1})
+        worker = system.db["workers"].find_one({"_id": held["holder"]}, {"pid": 1}) if held else None
+        return None if worker is None else Victim("task-worker", worker["pid"], incarnation(system, worker["pid"]))

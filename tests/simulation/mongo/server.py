@@ -7,7 +7,7 @@ atomic over more than one document.
 from collections.abc import Callable, Generator, Iterable, Sequence
 from datetime import datetime
 from itertools import count, islice
-from typing import Any
+from typing import Any, cast
 
 from bson.objectid import ObjectId
 from bson.timestamp import Timestamp
@@ -124,10 +124,9 @@ class Server:
             if index:
                 yield
             many = isinstance(request, UpdateMany)
+            query, update, upsert = dict(request._filter), cast("Update", request._doc), bool(request._upsert)
             try:
-                pairs = yield from self.update(
-                    collection, request._filter, request._doc, many=many, upsert=bool(request._upsert)
-                )
+                pairs = yield from self.update(collection, query, update, many=many, upsert=upsert)
                 matched += sum(before is not None for before, _ in pairs)
             except (DuplicateKeyError, EvaluationError) as error:
                 failures.append({"index": index, "code": DUPLICATE, "errmsg": str(error)})

@@ -9,13 +9,16 @@ from lightflow.runtime.queues import Queues
 
 AT_ONCE = 1000
 
+_AS_RUN: Document = {"$project": {"_id": 0, "kind": {"$literal": "run"}, "queue": 1, "run": "$_id"}}
+
 
 @dataclass(frozen=True, slots=True)
 class RunSweep:
     """Finds runs whose hint was lost.
 
     `served` are the queues of this scheduler. What waits in others is left to those who serve them, and never keeps it
-    from its own, however much that is.
+    from its own, however much that is. One that is asked to stop may wait in a queue that nobody serves: any scheduler
+    ends it.
     """
 
     hints: Hints
@@ -24,24 +27,37 @@ class RunSweep:
 
     def questions(self) -> list[tuple[str, list[Document]]]:
         """What to ask in the one command of a sweep: (collection, pipeline)."""
-        served = {"queue": {"$in": list(self.served)}}
-        run: Document = {"$project": {"_id": 0, "kind": {"$literal": "run"}, "queue": 1, "run": "$_id"}}
-        dirty: list[Document] = [{"$match": {"dirty": {"$exists": True}, **served}}, {"$limit": AT_ONCE}]
-        # An index tells each run once, however many of its DAG runs are marked.
-        marked: list[Document] = [
-            {"$match": {"marked": True}},
-            {"$sort": {"run": 1}},
-            {"$group": {"_id": "$run", "queue": {"$first": "$run_queue"}}},
-            {"$match": served},
-            {"$limit": AT_ONCE},
+        served, others = {"$in": list(self.served)}, {"$nin": list(self.served)}
+        asked: Document = {"$gt": ""}
+        return [
+            ("runs", _due(queue=served)),
+            ("runs", _due(queue=others, reason=asked)),
+            # An index tells each run once, however many of its DAG runs are marked.
+            ("dag_runs", _marked({}, served)),
+            ("dag_runs", _marked({"stop": asked}, others)),
         ]
-        return [("runs", [*dirty, run]), ("dag_runs", [*marked, run])]
 
     async def act(self, found: list[Document], redis_forgot: bool) -> None:
         """Hint again at what was found, where no hint waits already."""
         by_queue: dict[str, list[str]] = {}
         for document in found:
-            by_queue.setdefault(document["queue"], []).append(document["run"])
+            queue = document["queue"] if document["queue"] in self.served else self.served[0]
+            by_queue.setdefault(queue, []).append(document["run"])
         for queue, runs in by_queue.items():
             if redis_forgot or await self.queues.is_empty(Service.SCHEDULER, queue):
                 self.hints.send(Service.SCHEDULER, queue, runs)
+
+
+def _due(**match: Document) -> list[Document]:
+    return [{"$match": {"dirty": {"$exists": True}, **match}}, {"$limit": AT_ONCE}, _AS_RUN]
+
+
+def _marked(match: Document, queue: Document) -> list[Document]:
+    return [
+        {"$match": {"marked": True, **match}},
+        {"$sort": {"run": 1}},
+        {"$group": {"_id": "$run", "queue": {"$first": "$run_queue"}}},
+        {"$match": {"queue": queue}},
+        {"$limit": AT_ONCE},
+        _AS_RUN,
+    ]
