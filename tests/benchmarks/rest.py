@@ -23,7 +23,8 @@ COUNTED: dict[str, tuple[int, Measure]] = {
 
 def at_rest(both: System) -> dict[str, dict[str, float]]:
     """CPU in percent of one core and memory in MB (each shared page divided among its users) of each service."""
-    trees = {each.name: _tree(each.pid) for each in both.stack.info.processes if each.service not in SERVERS and each.pid}
+    services = [each for each in both.stack.info.processes if each.service not in SERVERS]
+    trees = {each.name: _tree(each.pid) for each in services if each.pid is not None}
     before = {name: _cpu(tree) for name, tree in trees.items()}
     time.sleep(IDLE_SECONDS)
     return {
