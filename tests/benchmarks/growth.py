@@ -18,7 +18,7 @@ LONG_SIZES = (*SIZES, 100_000)
 RECORDS = (0, 500, 1_000, 2_000)
 LONG_RECORDS = (0, 1_000, 3_000, 10_000)
 
-CHAINS = '''
+CHAINS = """
 from itertools import pairwise
 
 from lightflow.models import Dag
@@ -31,7 +31,7 @@ def nothing(data, store, signal, context):
 
 rows = [[PythonTask(f"task{{row}}in{{place}}", nothing) for place in range(10)] for row in range({size} // 10)]
 main = Dag("main", schema={{one: two for row, after in pairwise(rows) for one, two in zip(row, after)}})
-'''
+"""
 
 
 def cost_per_task(both: System, size: int, folder: Path) -> float:
