@@ -127,8 +127,10 @@ class Store:
                 raise
             return Committed(False)
         whole = matched == len(ready) + len(skipped) + (2 if take is None else 3)
-        if take is None or whole:
-            return Committed(True, whole, take and self._as_claimed(take.task, take.operation))
+        if take is None:
+            return Committed(True, whole)
+        if whole:
+            return Committed(True, whole, self._as_claimed(take.task, take.operation))
         return Committed(True, whole, next(iter(await self.claimed_by(take.operation)), None))
 
     async def end_several(self, ends: list[tuple[Document, Change]]) -> list[bool]:
