@@ -179,6 +179,16 @@ async def test_a_commit_whose_reply_was_lost_counts_once_and_keeps_its_output(en
     assert task["dag_run"] in engine.sent.to(Service.DAG_RUNNER), "nobody knows whether what follows was done"
 
 
+async def test_a_successor_that_was_claimed_by_a_commit_whose_reply_was_lost_is_gone_on_with(claimed, tools):
+    attempt = await claimed("a", "b", edges="a>b")
+    object.__setattr__(tools, "store", LosesReplies(tools.store))
+    object.__setattr__(tools, "calling", SimpleNamespace(waiting=SimpleNamespace(is_crowded=False)))
+    tools.backlog.exhausted(tools.backlog.told)
+    successor = await run(attempt)
+    assert (successor["task"], len(successor["attempts"])) == ("b", 1)
+    assert tools.store.is_mine(successor)
+
+
 async def test_an_outcome_that_comes_too_late_is_thrown_away_with_its_output(engine, claimed, slot):
     attempt = await claimed("a")
 

@@ -141,10 +141,9 @@ class Attempt:
             taken: Document | None = committed.taken
             return taken
         if await self._persistently(lambda: tools.store.is_committed(task)):
-            # The reply was lost, and with it whether what follows was done: a dag-runner will see. What may have been
-            # claimed with it is given back at the next renewal.
+            # The reply was lost, and with it whether what follows was done: a dag-runner will see.
             await self._tell_others(end.settlement.state, end.settlement.delay)
-            return None
+            return None if take is None else await self._taken_with(take)
         logger.warning("the outcome of %s came too late and was refused", self.id)
         if output is not None:
             await tools.payloads.remove(output)
@@ -239,6 +238,10 @@ class Attempt:
                 self._kill.cancel()
             await pool.put_back(slot)
             self.give_slot()
+
+    async def _taken_with(self, take: Take) -> Document | None:
+        found: list[Document] = await self._persistently(lambda: self.tools.store.claimed_by(take.operation))
+        return found[0] if found else None
 
     def _take(self, dag: DagSpec, end: End) -> Take | None:
         """What to claim with the commit: a successor, where nothing else is known to have its turn."""

@@ -135,6 +135,8 @@ class TaskWorker:
             else:
                 # The lease was lost while the claim was under way: it is in a name whose attempts are taken back.
                 self._background(attempt.hand_back(None))
+        if self.tools.backlog.is_closed:
+            self._leave(len(self._ahead))
         self._begin_ahead()
 
     def _begin_ahead(self) -> None:
