@@ -135,7 +135,7 @@ def join_wakes(system: System) -> float:
 
 def stop_noticed(system: System) -> float:
     run = system.client.start("stopping")
-    while "began" not in [line.text for line in run.logs("wait")]:
+    while "began" not in [line.text for line in run.logs()]:
         time.sleep(0.01)
     asked = time.time()
     run.stop()
