@@ -22,7 +22,9 @@ class Inputs:
 
     async def load(self, fields: Sequence[Document | None]) -> list[bytes | None]:
         """The bytes of payload fields, None where there is none."""
-        return list(await asyncio.gather(*(self._load(field) for field in fields)))
+        if any(field is not None and "blob" in field for field in fields):
+            return list(await asyncio.gather(*(self._load(field) for field in fields)))
+        return [await self._load(field) for field in fields]  # there is nothing to wait for
 
     async def _load(self, field: Document | None) -> bytes | None:
         if field is None:

@@ -6,6 +6,8 @@ from typing import Any
 
 from lightflow.core.errors import DataInvalidAlias, DataInvalidIndex
 
+_Names = set[str]  # within the class, `set` is its method
+
 
 class TaskData:
     """One dataset: a dict of values, and the names of the tasks that contributed to it.
@@ -41,10 +43,15 @@ class TaskData:
 
     def merge(self, dataset: "TaskData") -> None:
         """Lay another dataset over this one: its values win, nested dicts are merged deeply."""
+        self._merge(dataset, _Names(self._task_history))
+
+    def _merge(self, dataset: "TaskData", known: _Names) -> None:
+        """The same, with the names of the history at hand: of many datasets each is looked through once."""
         for key, value in dataset.data.items():
             self._data[key] = merged(self._data[key], value) if key in self._data else value
-        known = set(self._task_history)
-        self._task_history.extend(name for name in dataset.task_history if name not in known)
+        fresh = [name for name in dataset.task_history if name not in known]
+        self._task_history += fresh
+        known.update(fresh)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "TaskData":
         return TaskData(copy.deepcopy(self._data, memo), task_history=list(self._task_history))
@@ -111,12 +118,12 @@ class MultiTaskData:
 
         Returns a new object when not `in_place`.
         """
-        dataset = TaskData()
+        dataset, known = TaskData(), _Names()
         for index, other in enumerate(self._datasets):
             if index != self._default_index:
-                dataset.merge(other)
+                dataset._merge(other, known)
         if self._datasets:
-            dataset.merge(self.default_dataset)
+            dataset._merge(self.default_dataset, known)
         flat = MultiTaskData(dataset=dataset, aliases=self._aliases)
         if not in_place:
             return flat
