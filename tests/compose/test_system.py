@@ -47,7 +47,7 @@ def test_only_this_machine_can_reach_only_the_control_port(project):
 
 @pytest.mark.parametrize("service", ["redis", "mongo", "control", *SERVICES])
 def test_a_container_can_do_nothing_but_its_work(project, service):
-    (container,) = project.containers(service)
+    container = project.containers(service)[0]  # replicas, which another test may have asked for, are made alike
     found = project.inspect(container)
     host = found["HostConfig"]
     assert host["ReadonlyRootfs"]
@@ -134,9 +134,9 @@ def test_three_lines_add_packages_and_workflows_to_the_image(images, tmp_path):
 @long
 def test_a_container_that_is_told_to_stop_ends_at_once_and_well(project, client: Client):
     for service in SERVICES:
-        (container,) = project.containers(service)
-        docker("stop", container)
-        state = project.inspect(container)["State"]
-        assert (service, state["ExitCode"]) == (service, 0)
+        containers = project.containers(service)
+        docker("stop", *containers)
+        codes = [project.inspect(container)["State"]["ExitCode"] for container in containers]
+        assert (service, set(codes)) == (service, {0})
     project.up()
     assert client.start("simple").wait(60) == "succeeded"
