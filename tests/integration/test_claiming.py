@@ -3,9 +3,11 @@
 import asyncio
 
 import pytest
+from pymongo.errors import WriteError
 
 from lightflow.core.ids import new_id
 from lightflow.core.states import State
+from lightflow.runtime.attempts import commit, fence
 from lightflow_task_worker.ending import end_of, successor_of
 from lightflow_task_worker.facts import Facts
 from lightflow_task_worker.knowledge import Knowledge
@@ -97,6 +99,22 @@ async def test_a_successor_that_no_longer_waits_is_not_claimed_and_that_is_told(
     committed = await finish(engine, task)
     assert (committed.accepted, committed.whole, committed.taken) == (True, False, None)
     assert await engine.states(dag_run) == {"a": "succeeded", "b": "stopped"}
+
+
+async def test_outcomes_that_go_together_share_no_fate(engine, begun):
+    dag_run = await begun(*"abc")
+    tasks, _ = await engine.worker.claim_several(["task"], new_id(), 3)
+    dag = (await engine.specs.get(tasks[0]["version"])).dag("main")
+    late, broken, good = tasks
+    ends = []
+    for task in ({**late, "claim": "another"}, broken, good):
+        end = end_of(task, dag, engine.succeeds(), engine.bounds, False)
+        ends.append((fence(task), commit(task, dag, end.outcome, end.settlement, None)))
+    ends[1][1][0]["$set"]["output"] = {"$divide": [1, 0]}
+    results = await engine.worker.end_several(ends)
+    assert (results[0], type(results[1]), results[2]) == (False, WriteError, True)
+    states = await engine.states(dag_run)
+    assert [states[task["task"]] for task in tasks] == ["running", "running", "succeeded"]
 
 
 class Counting(Facts):

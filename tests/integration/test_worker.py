@@ -22,6 +22,7 @@ from lightflow_task_worker.facts import Facts, StopFacts
 from lightflow_task_worker.inputs import Inputs
 from lightflow_task_worker.knowledge import Knowledge
 from lightflow_task_worker.lease import Lease
+from lightflow_task_worker.pool import Pool as LentPool
 from lightflow_task_worker.preparing import Preparing
 from lightflow_task_worker.settings import Settings
 from lightflow_task_worker.slot import Result
@@ -187,6 +188,18 @@ async def test_a_successor_that_was_claimed_by_a_commit_whose_reply_was_lost_is_
     successor = await run(attempt)
     assert (successor["task"], len(successor["attempts"])) == ("b", 1)
     assert tools.store.is_mine(successor)
+
+
+async def test_two_attempts_of_one_task_that_overlap_give_both_their_slots_back(claimed, tools):
+    pool = LentPool(None, 2, lambda: None)
+    object.__setattr__(tools, "pool", pool)
+    first = await claimed("a")
+    second = Attempt({**first.task, "claim": "another"}, tools)
+    for attempt in (first, second):
+        attempt.take_slot()
+    for attempt in (first, second, first):
+        attempt.give_slot()
+    assert pool.free == 2
 
 
 async def test_an_outcome_that_comes_too_late_is_thrown_away_with_its_output(engine, claimed, slot):

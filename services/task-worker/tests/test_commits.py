@@ -15,7 +15,7 @@ class Server:
         self.refuses: set[int] = set()
         self.error: Exception | None = None
 
-    async def write(self, ends: list[tuple[Any, Any]]) -> list[bool]:
+    async def write(self, ends: list[tuple[Any, Any]]) -> list[bool | Exception]:
         numbers = [fence["_id"] for fence, _ in ends]
         self.commands.append(numbers)
         self.begun.set()

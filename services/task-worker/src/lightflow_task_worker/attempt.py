@@ -90,6 +90,11 @@ class Attempt:
         return str(self.task["_id"])
 
     @property
+    def claim(self) -> tuple[str, str]:
+        """Tells it from another attempt of its task, which this worker may run while this one is still being ended."""
+        return self.id, self.task["claim"]
+
+    @property
     def number(self) -> int:
         """Which attempt of its task this is, from 1."""
         return len(self.task["attempts"])
@@ -98,13 +103,13 @@ class Attempt:
         """Be counted as running."""
         self._in_use = True
         self.tools.pool.take()
-        self.tools.pace.begin(self.id, asyncio.get_running_loop().time())
+        self.tools.pace.begin(self.claim, asyncio.get_running_loop().time())
 
     def give_slot(self) -> None:
         """No longer be counted as running, if it is."""
         if self._in_use:
             self._in_use = False
-            self.tools.pace.end(self.id, asyncio.get_running_loop().time())
+            self.tools.pace.end(self.claim, asyncio.get_running_loop().time())
             self.tools.pool.give()
 
     async def execute(self) -> Executed | None:

@@ -1,6 +1,7 @@
 """Whether there is anything to claim, and how much of it: for free slots, and while tasks are short, some ahead."""
 
 from collections import deque
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 SHORT = 0.02
@@ -36,14 +37,14 @@ class Backlog:
 class Pace:
     """How long attempts take in their slots; times are those of one clock, in seconds."""
 
-    _began: dict[str, float] = field(default_factory=dict)
+    _began: dict[Hashable, float] = field(default_factory=dict)
     _lately: deque[float] = field(default_factory=lambda: deque(maxlen=LATELY))
 
-    def begin(self, attempt: str, now: float) -> None:
+    def begin(self, attempt: Hashable, now: float) -> None:
         """An attempt gets a slot."""
         self._began[attempt] = now
 
-    def end(self, attempt: str, now: float) -> None:
+    def end(self, attempt: Hashable, now: float) -> None:
         """It leaves the slot."""
         self._lately.append(now - self._began.pop(attempt))
 

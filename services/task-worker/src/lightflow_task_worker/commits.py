@@ -3,19 +3,18 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from lightflow.runtime.mongo import Document
 
 AT_ONCE = 100
 
 Change = list[Document]
-Write = Callable[[list[tuple[Document, Change]]], Awaitable[list[bool]]]
+Write = Callable[[list[tuple[Document, Change]]], Awaitable[list[bool | Exception]]]
 
 
 @dataclass
 class Commits:
-    """Ends attempts. `write` takes fences with their changes and tells which of them were let through."""
+    """Ends attempts. `write` takes fences with their changes and tells which were let through, or what is wrong."""
 
     write: Write
     _waiting: list[tuple[Document, Change, "asyncio.Future[bool]"]] = field(default_factory=list)
@@ -32,11 +31,11 @@ class Commits:
     async def _write(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
-            results: list[Any]
+            results: list[bool | Exception]
             try:
                 results = await self.write([(fence, change) for fence, change, _ in batch])
             except Exception as error:
-                results = [error] * len(batch)
+                results = [error for _ in batch]
             for (_, _, done), result in zip(batch, results, strict=True):
                 _settle(done, result)
         self._writing = None

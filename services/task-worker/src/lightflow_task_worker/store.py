@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pymongo import UpdateMany, UpdateOne
-from pymongo.errors import BulkWriteError
+from pymongo.errors import AutoReconnect, BulkWriteError, PyMongoError
 
 from lightflow.core.graph import DagSpec
 from lightflow.core.outcomes import Ending
@@ -16,8 +16,6 @@ from lightflow.runtime.mongo import NOW, SCHEMA, Database, Document
 from lightflow_task_worker.commits import Change, Commits
 from lightflow_task_worker.ending import End
 from lightflow_task_worker.waiting import Awaited
-
-DUPLICATE = 11000
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +121,7 @@ class Store:
         try:
             matched = (await self._task_runs.bulk_write(steps, ordered=True)).matched_count
         except BulkWriteError as error:
-            if error.details["writeErrors"][0]["index"] != 0:
+            if 0 not in _failed(error):
                 raise
             return Committed(False)
         whole = matched == len(ready) + len(skipped) + (2 if take is None else 3)
@@ -133,21 +131,25 @@ class Store:
             return Committed(True, whole, self._as_claimed(take.task, take.operation))
         return Committed(True, whole, next(iter(await self.claimed_by(take.operation)), None))
 
-    async def end_several(self, ends: list[tuple[Document, Change]]) -> list[bool]:
-        """Which of these fences let their changes through; the fate of one is nothing to the others."""
+    async def end_several(self, ends: list[tuple[Document, Change]]) -> list[bool | Exception]:
+        """Which of these fences let their changes through, or what is wrong with one: it is nothing to the others."""
         if len(ends) == 1:
-            ((fence, change),) = ends
-            return [(await self._task_runs.update_one(fence, change)).matched_count == 1]
+            return [await self._end(*ends[0])]
         steps = [UpdateOne(fence, change, upsert=True) for fence, change in ends]
-        refused: set[int] = set()
+        results: list[bool | Exception] = [True] * len(ends)
         try:
             await self._task_runs.bulk_write(steps, ordered=False)
         except BulkWriteError as error:
-            failures = error.details["writeErrors"]
-            if any(failure["code"] != DUPLICATE for failure in failures):
-                raise
-            refused = {failure["index"] for failure in failures}
-        return [index not in refused for index in range(len(ends))]
+            # A step that failed did nothing: taken by itself it tells whether its fence or its change is the reason.
+            for index in _failed(error):
+                try:
+                    results[index] = await self._end(*ends[index])
+                except PyMongoError as reason:
+                    results[index] = reason
+        return results
+
+    async def _end(self, fence: Document, change: Change) -> bool:
+        return (await self._task_runs.update_one(fence, change)).matched_count == 1
 
     async def is_committed(self, task: Document) -> bool:
         """Whether the commit of this claim took effect although its reply was lost; others can only have lost it."""
@@ -175,6 +177,14 @@ def _claimable(queues: Sequence[str]) -> Document:
         "schema": {"$lte": SCHEMA},
         "$expr": {"$lte": ["$ready_at", NOW]},
     }
+
+
+def _failed(error: BulkWriteError) -> list[int]:
+    """The steps that failed. Raises AutoReconnect where none did: then it is unknown what will last."""
+    failed = [failure["index"] for failure in error.details["writeErrors"]]
+    if not failed:
+        raise AutoReconnect(f"MongoDB did not confirm a write: {error.details.get('writeConcernErrors')}") from error
+    return failed
 
 
 def _as_found(task: Document) -> Document:
