@@ -17,7 +17,7 @@ class Process:
     name: str
     alive: bool = True
     awake: asyncio.Event = field(default_factory=asyncio.Event)
-    tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+    tasks: dict[asyncio.Task[Any], None] = field(default_factory=dict)  # in the order in which they began
     told_to_stop: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -52,8 +52,8 @@ def task_factory(
     context = options.get("context")
     process = context[CURRENT] if context is not None and CURRENT in context else CURRENT.get()
     if process is not None:
-        process.tasks.add(task)
-        task.add_done_callback(process.tasks.discard)
+        process.tasks[task] = None
+        task.add_done_callback(lambda done: process.tasks.pop(done, None))
         if not process.alive:
             task.cancel()
     return task

@@ -21,7 +21,7 @@ class Redis:
     def __init__(self) -> None:
         self.lists: dict[str, deque[Any]] = defaultdict(deque)
         self.keys: set[str] = set()
-        self.listeners: set[Listener] = set()
+        self.listeners: dict[Listener, None] = {}  # in order: a set would have one that differs from process to process
         self.on_push: list[Callable[[], None]] = []
         self.is_down = False
 
@@ -130,12 +130,12 @@ class Listener:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._redis.listeners.discard(self)
+        self._redis.listeners.pop(self, None)
 
     async def subscribe(self, *channels: str) -> None:
         self._client.reach()
         self.channels = channels
-        self._redis.listeners.add(self)
+        self._redis.listeners[self] = None
         for count in range(1, len(channels) + 1):
             self.messages.put_nowait({"type": "subscribe", "data": count})
 

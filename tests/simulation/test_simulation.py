@@ -4,6 +4,7 @@ It runs in processes of its own, so that a seed means the same schedule everywhe
 """
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -25,3 +26,13 @@ def test_the_simulation(arguments: tuple[str, ...]) -> None:
     command = [sys.executable, "-m", "tests.simulation", *arguments]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+
+
+def test_a_seed_is_the_same_schedule_in_every_process() -> None:
+    command = [sys.executable, "-m", "tests.simulation", "--seed", "5", "--schedules", "6", "--trace"]
+    environment = {**os.environ, "PYTHONHASHSEED": "0"}
+    traces = {
+        re.sub(r"schedules in .*? s", "", subprocess.check_output(command, cwd=ROOT, env=environment, text=True))
+        for _ in range(4)
+    }
+    assert len(traces) == 1

@@ -104,7 +104,7 @@ class Notifier:
     def __init__(self, redis: Redis, *, watches: bool = True) -> None:
         self._redis = redis
         self._channels = (CHANNEL, PROGRESS_CHANNEL) if watches else (CHANNEL,)
-        self._subscriptions: set[Subscription] = set()
+        self._subscriptions: dict[Subscription, None] = {}
         self._pending: dict[tuple[str, str], None] = {}
         self._wake = asyncio.Event()
         self._urgent = asyncio.Event()
@@ -132,11 +132,11 @@ class Notifier:
         """The looks of these kinds from now on; progress is told to who `watches`."""
         assert PROGRESS_CHANNEL in self._channels or PROGRESS.isdisjoint(kinds), "nothing would come"
         subscription = Subscription(frozenset(kinds))
-        self._subscriptions.add(subscription)
+        self._subscriptions[subscription] = None
         try:
             yield subscription
         finally:
-            self._subscriptions.discard(subscription)
+            self._subscriptions.pop(subscription, None)
 
     async def _send(self) -> None:
         while True:
