@@ -61,3 +61,12 @@ def test_asking_loads_no_client(tmp_path):
     code = "import sys; from lightflow.runtime.health import main; main([], {}); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert {"pymongo", "redis", "celery", "grpc", "asyncio"}.isdisjoint(loaded)
+
+
+def test_what_an_earlier_process_said_is_forgotten_when_a_service_starts(tmp_path):
+    file = tmp_path / "health"
+    health.write(file, told(at=0.0))
+    for _ in range(2):
+        health.forget({health.FILE: str(file)})
+    assert asked(file) == (1, ["the service does not serve yet"])
+    health.forget({})

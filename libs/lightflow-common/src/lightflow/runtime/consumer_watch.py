@@ -49,7 +49,11 @@ class ConsumerWatch:
         """Check every `interval` seconds, for ever."""
         while True:
             await asyncio.sleep(interval)
-            try:
-                await self.check()
-            except (RedisError, OSError) as error:
-                logger.warning("redis could not be asked whether hints wait: %s", error)
+            await self.check_or_tell()
+
+    async def check_or_tell(self) -> None:
+        """Check; where redis cannot be asked, the log says so."""
+        try:
+            await self.check()
+        except (RedisError, OSError) as error:
+            logger.warning("redis could not be asked whether hints wait: %s", error)

@@ -53,6 +53,12 @@ def write(file: Path, told: Mapping[str, Any]) -> None:
     fresh.replace(file)
 
 
+def forget(environment: Mapping[str, str]) -> None:
+    """Remove what an earlier process said: until the service serves, nothing is known of it."""
+    if name := environment.get(FILE):
+        Path(name).unlink(missing_ok=True)
+
+
 def main(arguments: list[str], environment: Mapping[str, str], say: Callable[[str], object] = print) -> int:
     """Say how the service of this host or container is; 0 when it is well."""
     name = environment.get(FILE)

@@ -15,6 +15,7 @@ from lightflow.config import Config
 from lightflow.core import variables
 from lightflow.core.errors import ConfigFieldError, LightflowException
 from lightflow.logger import configure
+from lightflow.runtime import health
 from lightflow.runtime.cancellation import end_tasks
 from lightflow.runtime.settings import EngineSettings
 
@@ -43,6 +44,7 @@ def run_service(name: str, main: Callable[[Config, asyncio.Event], Awaitable[Non
         logging.getLogger(noisy).setLevel(logging.WARNING)
     for said in variables.unknown(os.environ):
         logger.warning("%s", said)
+    health.forget(os.environ)
     try:
         asyncio.run(_until_told(config, main))
     except ConfigFieldError as error:  # what shows only when it is used: a key file, a password

@@ -64,20 +64,14 @@ class Sweep:
 
     async def once(self) -> None:
         """One sweep."""
-        await self._look_at_consumer()
+        # Apart from the rest: it asks redis alone, and may not depend on MongoDB's answers.
+        await self.consumer_watch.check_or_tell()
         found = await self._ask()
         await self._end_lost_leases(found.pop("worker", []), found.pop("holder", []))
         try:
             await self.part.act([document for kind in found.values() for document in kind], await self.queues.forgot())
         except RedisError as error:
             logger.warning("redis could not be asked, the next sweep will: %s", error)
-
-    async def _look_at_consumer(self) -> None:
-        """Apart from the rest: it asks redis alone, and may not depend on MongoDB's answers."""
-        try:
-            await self.consumer_watch.check()
-        except (RedisError, OSError) as error:
-            logger.warning("redis could not be asked whether hints wait: %s", error)
 
     async def _ask(self) -> dict[str, list[Document]]:
         pipeline: list[Document] = [{"$project": {"beat": 1, "dead": 1, "kind": {"$literal": "worker"}}}]
