@@ -190,6 +190,27 @@ async def test_a_successor_that_was_claimed_by_a_commit_whose_reply_was_lost_is_
     assert tools.store.is_mine(successor)
 
 
+@pytest.mark.parametrize("what", ["version", "circumstances", "inputs"])
+async def test_an_outage_before_user_code_is_waited_through(engine, claimed, tools, monkeypatch, what):
+    attempt = await claimed("a")
+    owner, name = {
+        "version": (type(tools.versions), "get"),
+        "circumstances": (Facts, "circumstances"),
+        "inputs": (Preparing, "job"),
+    }[what]
+    real, outages = getattr(owner, name), [AutoReconnect("MongoDB is away")]
+
+    async def read(self, *given):
+        if outages:
+            raise outages.pop()
+        return await real(self, *given)
+
+    monkeypatch.setattr(owner, name, read)
+    await run(attempt)
+    assert outages == []
+    assert [each["outcome"] for each in (await engine.task("a"))["attempts"]] == ["succeeded"]
+
+
 async def test_two_attempts_of_one_task_that_overlap_give_both_their_slots_back(claimed, tools):
     pool = LentPool(None, 2, lambda: None)
     object.__setattr__(tools, "pool", pool)
@@ -326,7 +347,7 @@ def sweep(engine):
             return False
 
     class Watch:
-        async def check(self):
+        async def check_or_tell(self):
             pass
 
     def sweep(timeout):

@@ -37,7 +37,7 @@ from lightflow_task_worker.versions import Version, Versions
 logger = logging.getLogger(__name__)
 
 PAUSE = 0.2
-"""Seconds between two tries to commit an outcome while MongoDB cannot be reached."""
+"""Seconds between two tries of a step while MongoDB cannot be reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +115,14 @@ class Attempt:
     async def execute(self) -> Executed | None:
         """Run it, which gives the slot back; what goes wrong on the way is an outcome too. None: it is over already."""
         try:
-            version = await self.tools.versions.get(self.task["version"])
+            version: Version = await self._persistently(lambda: self.tools.versions.get(self.task["version"]))
             dag = version.spec.dag(self.task["dag"].rpartition(":")[0])
         except LightflowException as error:
             await self._refuse(error)
             return None
-        circumstances = await self.tools.knowledge.circumstances(self.task, dag)
+        circumstances: Circumstances = await self._persistently(
+            lambda: self.tools.knowledge.circumstances(self.task, dag)
+        )
         if (reason := self.stopping or circumstances.stop.reason) is not None:
             await self.hand_back(reason)
             return None
@@ -201,7 +203,7 @@ class Attempt:
         if tools.terminal is not None:
             echo = Echo(tools.terminal, Writer(self.task["dag"], self.task["task"], self.number))
         try:
-            job = await tools.preparing.job(self.task, version, dag, circumstances)
+            job: Job = await self._persistently(lambda: tools.preparing.job(self.task, version, dag, circumstances))
             result = await self._in_slot(job, log.write if echo is None else _both(log.write, echo.write))
         except LightflowException as error:
             result = Result(Outcome(Ending.ERROR, ErrorInfo(type(error).__name__, str(error)), retryable=False))
@@ -291,7 +293,7 @@ class Attempt:
             except UNREACHABLE as error:
                 if self.superseded:
                     raise
-                logger.warning("waiting to record %s: %s", self.id, str(error).splitlines()[0])
+                logger.warning("%s waits: %s", self.id, str(error).splitlines()[0])
                 await asyncio.sleep(PAUSE)
 
 
