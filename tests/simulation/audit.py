@@ -12,6 +12,8 @@ from lightflow.core.states import FINAL, State
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
+ARGUMENTS = {"size": "3", "place.x": "north"}
+
 AFTER_STOP = 1.0
 """Seconds in which what had been claimed before a stop was acknowledged may still begin."""
 
@@ -85,7 +87,10 @@ def _data(world: "World", keep_data: bool) -> list[str]:
         return [f"{len(records)} records of data were left"] if records and not late else []
     items = Counter(item for record in records if record["path"] == "pushed" for item in record["value"])
     stored = {record["path"]: record["value"] for record in records if record["kind"] == "set"}
-    findings = [] if stored == {"size": "3", "place.x": "north"} else [f"the arguments are stored as {stored}"]
+    # A run that was stopped before it began may have been on the way to store them.
+    whole = world.run.get("started_at") is not None
+    right = stored == ARGUMENTS if whole else stored.items() <= ARGUMENTS.items()
+    findings = [] if right else [f"the arguments are stored as {stored}"]
     findings += [f"{item} was pushed {count} times" for item, count in items.items() if count > 1]
     for task in _tasks(world):
         if task["state"] == State.SUCCEEDED:
