@@ -83,7 +83,7 @@ async def test_a_look_with_nothing_due_costs_a_known_dag_run_one_read(engine):
     steps.made.clear()
     await runner.look(dag_run)
     assert steps.made[0] == "load"
-    assert set(steps.made) <= {"load", "apply", "has_open_tasks"}
+    assert set(steps.made) <= {"load", "apply", "remains"}
 
 
 async def test_a_look_at_nothing_does_nothing(engine):

@@ -124,9 +124,10 @@ class Server:
             if index:
                 yield
             many = isinstance(request, UpdateMany)
-            query, update, upsert = dict(request._filter), cast("Update", request._doc), bool(request._upsert)
+            query, update, filters = dict(request._filter), cast("Update", request._doc), request._array_filters or ()
+            how: dict[str, Any] = {"upsert": bool(request._upsert), "array_filters": filters}
             try:
-                pairs = yield from self.update(collection, query, update, many=many, upsert=upsert)
+                pairs = yield from self.update(collection, query, update, many=many, **how)
                 matched += sum(before is not None for before, _ in pairs)
             except (DuplicateKeyError, EvaluationError) as error:
                 failures.append({"index": index, "code": DUPLICATE, "errmsg": str(error)})

@@ -26,6 +26,11 @@ def test_attempts_are_spread_over_messages_so_that_each_wakes_a_worker():
     assert messages(Service.TASK_WORKER, many(3)) == [["id0"], ["id1"], ["id2"]]
 
 
+def test_what_waits_already_wakes_workers_too():
+    assert messages(Service.TASK_WORKER, many(5), waiting=3) == [["id0", "id2", "id4"], ["id1", "id3"]]
+    assert messages(Service.TASK_WORKER, many(5), waiting=5) == messages(Service.TASK_WORKER, many(5), waiting=99) == []
+
+
 def test_no_more_workers_are_woken_at_once_than_are_likely_to_exist():
     assert len(messages(Service.TASK_WORKER, many(5000))) == ATTEMPT_MESSAGES
 

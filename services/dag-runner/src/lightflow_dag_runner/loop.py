@@ -98,11 +98,10 @@ class DagRunner:
         return replace(facts, known={**facts.known, **ends}, still_open=still_open, breadth=facts.breadth * BROADER)
 
     async def _count(self, dag_run: DagRun, facts: DagFacts) -> bool:
-        if await self.store.has_open_tasks(dag_run.id):
-            return True
-        if await self.store.has_marks_beside(dag_run.id, facts.fresh):
+        remains = await self.store.remains(dag_run.id, len(facts.fresh) + 1)
+        if not remains.is_open and not remains.marked <= facts.fresh.keys():
             raise StaleLook
-        return False
+        return remains.is_open
 
     async def _act(self, dag_run: DagRun, dag: DagSpec, seen: DagFacts, decision: DagDecision) -> None:
         if decision.create_tasks:

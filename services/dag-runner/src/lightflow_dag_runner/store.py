@@ -1,9 +1,10 @@
 """DAG runs and their tasks in MongoDB: each method is one atomic step, safe to repeat."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from pymongo import UpdateMany, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from lightflow.core import ids
@@ -11,11 +12,13 @@ from lightflow.core.dag_machine import DagDecision, DagFacts
 from lightflow.core.graph import DagSpec
 from lightflow.core.readiness import Final
 from lightflow.core.states import FINAL, State
-from lightflow.runtime import moves
-from lightflow.runtime.mongo import NOW, SCHEMA, Database, Document
+from lightflow.runtime import expecting, moves
+from lightflow.runtime.batches import Batches
+from lightflow.runtime.expecting import MARK, Expecting
+from lightflow.runtime.mongo import NOW, SCHEMA, Database, Document, check_duplicates
 
 FRESH_AT_ONCE = 10_000
-DUPLICATE = 11000
+OPEN_AT_ONCE = 1_000
 OPEN = [state.value for state in (State.WAITING, State.QUEUED, State.RUNNING)]
 
 
@@ -36,31 +39,53 @@ class DagRun:
         return State(self.document["state"])
 
 
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """Whether a task of a DAG run is not final, and where none is, tasks that are marked."""
+
+    is_open: bool
+    marked: frozenset[int]
+
+
 class Store:
-    """What a dag-runner reads and writes."""
+    """What a dag-runner reads and writes; what looks ask for at the same time goes in one command."""
 
     def __init__(self, db: Database, worker: str) -> None:
         self._dag_runs = db["dag_runs"]
         self._task_runs = db["task_runs"]
         self._begun_by = {"worker": {"$literal": worker}, "pid": os.getpid()}
+        self._loads = Batches(self._load_several)
+        self._creations = Batches(self._create_several)
+        self._moves = Batches(self._move_several)
+        self._applications = Batches(self._apply_several)
+        self._counts = Batches(self._remains_of_several)
+        self._looks = Batches(self._looked_at_several)
 
     async def load(self, dag_run: str) -> DagRun | None:
-        """A DAG run and its fresh tasks, in one command; None when there is none of this id.
+        """A DAG run and its fresh tasks; None when there is none of this id."""
+        return await self._loads.one(dag_run)
 
-        The marks are read first: what is known of the DAG run is then never older than what is known of its tasks.
-        """
+    async def _load_several(self, dag_runs: Sequence[str]) -> list[DagRun | None]:
+        """The marks are read first: what is known of a DAG run is then never older than what is known of its tasks."""
+        these = {"$in": list(dag_runs)}
         pipeline: list[Document] = [
-            {"$match": {"dag_run": dag_run, "marked": True}},
+            {"$match": {"dag_run": these, "marked": True}},
             {"$limit": FRESH_AT_ONCE},
-            {"$project": {"index": 1, "state": 1, "selected": 1, "error": 1, "task": 1}},
-            {"$unionWith": {"coll": "dag_runs", "pipeline": [{"$match": {"_id": dag_run}}]}},
+            {"$project": {"dag_run": 1, "index": 1, "state": 1, "selected": 1, "error": 1, "task": 1}},
+            {"$unionWith": {"coll": "dag_runs", "pipeline": [{"$match": {"_id": these}}]}},
         ]
         found = [doc async for doc in await self._task_runs.aggregate(pipeline, batchSize=FRESH_AT_ONCE + 1)]
-        if not found or found[-1]["_id"] != dag_run:
-            return None
-        *tasks, document = found
-        errors = tuple(task for task in tasks if task["state"] in (State.ABORTED, State.FAILED))
-        return DagRun(document, {task["index"]: _final(task) for task in tasks}, errors)
+        tasks: dict[str, list[Document]] = {dag_run: [] for dag_run in dag_runs}
+        documents: dict[str, Document] = {}
+        for document in found:
+            if "dag_run" in document:
+                tasks[document["dag_run"]].append(document)
+            else:
+                documents[document["_id"]] = document
+        if len(found) - len(documents) == FRESH_AT_ONCE and len(dag_runs) > 1:
+            # Some may be missing, and nothing tells of which DAG run.
+            return [(await self._load_several([dag_run]))[0] for dag_run in dag_runs]
+        return [_loaded(documents.get(dag_run), tasks[dag_run]) for dag_run in dag_runs]
 
     async def ends(self, dag_run: str, indexes: Iterable[int]) -> dict[int, Final]:
         """Those of the tasks at these indexes that have ended."""
@@ -70,12 +95,16 @@ class Store:
 
     async def create_tasks(self, dag_run: DagRun, dag: DagSpec) -> None:
         """Insert the tasks that do not exist yet, waiting."""
+        if dag.tasks:
+            await self._creations.one((dag_run.document, dag))
+
+    async def _create_several(self, creations: Sequence[tuple[Document, DagSpec]]) -> list[None]:
+        tasks = (task for dag_run, dag in creations for task in _new_tasks(dag_run, dag))
         try:
-            if dag.tasks:
-                await self._task_runs.insert_many(_new_tasks(dag_run.document, dag), ordered=False)
+            await self._task_runs.insert_many(tasks, ordered=False)
         except BulkWriteError as error:
-            if any(failure["code"] != DUPLICATE for failure in error.details["writeErrors"]):
-                raise
+            check_duplicates(error)
+        return [None] * len(creations)
 
     async def become(self, dag_run: DagRun, seen: DagFacts, decision: DagDecision) -> bool:
         """Make the decided move from the state and reason that were seen; False when they are no longer those.
@@ -83,7 +112,8 @@ class Store:
         What the scheduler must see of it is marked in the same update.
         """
         assert decision.become is not None, "a decision without a move has nothing to save"
-        change: Document = {"state": decision.become.value, "changed_at": NOW}
+        mark = ids.new_id()
+        change: Document = {"state": decision.become.value, "changed_at": NOW, MARK: mark}
         if decision.become is State.RUNNING:
             change |= {"started_at": NOW, **self._begun_by}
         if decision.reason is not None:
@@ -95,35 +125,70 @@ class Store:
         if decision.become in FINAL:
             change["finished_at"] = NOW
         expected = {"_id": dag_run.id, "state": seen.state.value, "reason": seen.reason and seen.reason.value}
-        return (await self._dag_runs.update_one(expected, [{"$set": change}])).matched_count == 1
+        return await self._moves.one(Expecting(dag_run.id, mark, UpdateOne(expected, [{"$set": change}])))
+
+    async def _move_several(self, updates: Sequence[Expecting]) -> list[bool]:
+        return await expecting.made(self._dag_runs, updates)
 
     async def apply(self, dag_run: str, decision: DagDecision) -> None:
         """Move the tasks as decided, then clear the marks, in one command whose steps keep that order."""
         steps = [moves.stop_open(dag_run)] if decision.stop_open else []
         steps += moves.follow(dag_run, decision.queue, decision.skip, decision.propagated)
         if steps:
-            await self._task_runs.bulk_write(steps, ordered=True)
+            await self._applications.one(steps)
 
-    async def has_open_tasks(self, dag_run: str) -> bool:
-        """Whether a task of the DAG run is not final."""
-        found = await self._task_runs.find_one({"dag_run": dag_run, "state": {"$in": OPEN}}, {"_id": 1})
-        return found is not None
+    async def _apply_several(self, applications: Sequence[list[UpdateMany]]) -> list[None]:
+        await self._task_runs.bulk_write([step for steps in applications for step in steps], ordered=True)
+        return [None] * len(applications)
 
-    async def has_marks_beside(self, dag_run: str, fresh: Mapping[int, Final]) -> bool:
-        """Whether a task ended that is not among the fresh ones."""
-        marked = self._task_runs.find({"dag_run": dag_run, "marked": True}, {"index": 1}).limit(len(fresh) + 1)
-        return any([task["index"] not in fresh async for task in marked])
+    async def remains(self, dag_run: str, marks: int) -> Remains:
+        """Whether a task of the DAG run is not final; if none is, up to so many that are marked, read after that."""
+        return await self._counts.one((dag_run, marks))
+
+    async def _remains_of_several(self, asked: Sequence[tuple[str, int]]) -> list[Remains]:
+        wanted = {"dag_run": {"$in": [dag_run for dag_run, _ in asked]}, "state": {"$in": OPEN}}
+        most = OPEN_AT_ONCE if len(asked) > 1 else 1
+        found = await self._task_runs.find(wanted, {"_id": 0, "dag_run": 1}).limit(most).to_list()
+        is_open = {task["dag_run"] for task in found}
+        marked = await self._marked([each for each in asked if each[0] not in is_open])
+        if len(asked) > 1 and (len(found) == most or marked is None):
+            # What there is of one may hide what there is of another.
+            return [(await self._remains_of_several([each]))[0] for each in asked]
+        return [Remains(dag_run in is_open, frozenset((marked or {}).get(dag_run, ()))) for dag_run, _ in asked]
+
+    async def _marked(self, asked: Sequence[tuple[str, int]]) -> dict[str, set[int]] | None:
+        """The marked tasks of these DAG runs; None if there are more than asked for, and not of one alone."""
+        marked: dict[str, set[int]] = {dag_run: set() for dag_run, _ in asked}
+        most = sum(marks for _, marks in asked)
+        if asked:
+            wanted = {"dag_run": {"$in": list(marked)}, "marked": True}
+            found = await self._task_runs.find(wanted, {"dag_run": 1, "index": 1}).limit(most).to_list()
+            for task in found:
+                marked[task["dag_run"]].add(task["index"])
+            if len(found) == most and len(asked) > 1:
+                return None
+        return marked
 
     async def looked_at(self, dag_run: DagRun) -> None:
         """Clear the mark that made this look due, unless something was written since."""
-        seen = {"_id": dag_run.id, "dirty": dag_run.document["dirty"]}
-        await self._dag_runs.update_one(seen, {"$unset": {"dirty": ""}})
+        await self._looks.one({"_id": dag_run.id, "dirty": dag_run.document["dirty"]})
+
+    async def _looked_at_several(self, seen: Sequence[Document]) -> list[None]:
+        await self._dag_runs.bulk_write([UpdateOne(each, {"$unset": {"dirty": ""}}) for each in seen], ordered=False)
+        return [None] * len(seen)
 
     @staticmethod
     def _error(dag_run: DagRun) -> Document:
         worst = max(dag_run.errors, key=lambda task: task["state"] == State.FAILED)
         cause = worst.get("error") or {"type": "AbortWorkflow", "message": "", "traceback": ""}
         return {**cause, "task": worst["task"], "dag": dag_run.document["name"]}
+
+
+def _loaded(document: Document | None, tasks: Sequence[Document]) -> DagRun | None:
+    if document is None:
+        return None
+    errors = tuple(task for task in tasks if task["state"] in (State.ABORTED, State.FAILED))
+    return DagRun(document, {task["index"]: _final(task) for task in tasks}, errors)
 
 
 def _final(task: Document) -> Final:

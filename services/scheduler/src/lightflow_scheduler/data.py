@@ -24,7 +24,7 @@ class Data:
 
     async def get(self, key: pb.DataKey) -> bytes | None:
         """The value under the key, in the BSON value encoding; None when there is none."""
-        run = await self._runs.find(key.run_id, {"_id": 1})
+        run = await self._runs.find(key.run_id)
         return await self._store.get(run["_id"], checks.given("key", key.key), checks.section(key.section))
 
     async def set(self, requests: AsyncIterable[Any]) -> None:
@@ -44,7 +44,7 @@ class Data:
         if first is None:
             raise InvalidRequest("key", "it is missing")
         section, name = checks.section(first.key.section), checks.given("key", first.key.key)
-        run = await self._runs.find(first.key.run_id, {"state": 1})
+        run = await self._runs.find(first.key.run_id)
         if run["state"] in FINAL:
             raise RunFinished(run["_id"], run["state"])
         value = bson_of(first.encoding, await collect(first.chunk, requests))

@@ -1,10 +1,10 @@
 """Runs as a person handles them: starting, stopping, finding."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pymongo import DESCENDING, ReturnDocument
-from pymongo.errors import DuplicateKeyError
+from pymongo import DESCENDING
+from pymongo.errors import BulkWriteError
 
 from lightflow.control.v1 import control_pb2 as pb
 from lightflow.core import ids
@@ -12,8 +12,9 @@ from lightflow.core.errors import RunAmbiguous, RunUnknown
 from lightflow.core.graph import OptionSpec, WorkflowSpec
 from lightflow.core.states import FINAL, Reason, Service, State
 from lightflow.queue.const import DefaultJobQueueName
+from lightflow.runtime.batches import Batches
 from lightflow.runtime.datastore.tree import from_tree
-from lightflow.runtime.mongo import NOW, SCHEMA, Document
+from lightflow.runtime.mongo import NOW, SCHEMA, Document, check_duplicates, insertion
 from lightflow_scheduler import arguments, checks, messages, paging
 from lightflow_scheduler.collaborators import Collaborators
 from lightflow_scheduler.served import run_waits_for, served
@@ -29,12 +30,16 @@ class Runs:
         self._with = with_
         self._runs = with_.db["runs"]
         self._workflows = workflows
+        self._insertions = Batches(self._insert_several)
+        self._questions = Batches(self._found)
+        self._accepted = Batches(self._accepted_with)
 
     async def find(self, given: str, fields: Mapping[str, Any] = HIDDEN) -> Document:
         """The run of this id, or of this beginning of one. Raises RunUnknown, RunAmbiguous."""
         text = checks.run_id(given)
         if len(text) == checks.RUN_ID_DIGITS:
-            found = [run] if (run := await self._runs.find_one({"_id": text}, fields)) else []
+            asked = self._questions.one(text) if fields is HIDDEN else self._runs.find_one({"_id": text}, fields)
+            found = [run] if (run := await asked) else []
         else:
             between = {"_id": {"$gte": text, "$lt": text + "g"}}
             found = await self._runs.find(between, fields).sort("_id", 1).limit(6).to_list()
@@ -46,7 +51,7 @@ class Runs:
 
     async def start(self, request: pb.StartRunRequest) -> pb.StartRunResponse:
         """Accept a run, or refuse it without a trace; the same key is accepted once."""
-        if request.key and (run := await self._runs.find_one({"key": request.key}, HIDDEN)):
+        if request.key and (run := await self._accepted.one(request.key)) is not None:
             return pb.StartRunResponse(run=messages.run(run))
         queue = checks.name("queue", request.queue or DefaultJobQueueName.Workflow)
         given = arguments.given(request.arguments)
@@ -58,13 +63,13 @@ class Runs:
         values = await self._with.payloads.save(from_tree(trees), run_id)
         facts = {"queue": queue, "keep_data": request.keep_data} | ({"key": request.key} if request.key else {})
         shown = {"arguments": arguments.shown(trees), "values": values}
-        accepted = await self._insert(_new_run(run_id, version, spec) | facts | shown)
+        accepted = await self._accept(_new_run(run_id, version, spec) | facts | shown)
         unnamed = given.keys() - {option.name for option in options}
         return pb.StartRunResponse(run=messages.run(accepted), unnamed=sorted(unnamed))
 
     async def stop(self, request: pb.StopRunRequest) -> Document:
         """Make a run stop; `now` sets the time from which its attempts are killed. A final run stays as it is."""
-        run_id = (await self.find(request.run_id, {"_id": 1}))["_id"]
+        run_id = (await self.find(request.run_id))["_id"]
         grace = request.grace.ToTimedelta().total_seconds() if request.HasField("grace") else self._with.stop_grace
         states = [State.PENDING, State.RUNNING] + ([State.STOPPING] if request.now else [])
         update = _stop(ids.new_id(), max(grace, 0.0) if request.now else None)
@@ -86,24 +91,31 @@ class Runs:
         runs = [messages.run(run, waits_for=run_waits_for(run, now)) for run in shown]
         return pb.ListRunsResponse(runs=runs, next_page_token=token)
 
-    async def _insert(self, run: Document) -> Document:
-        # A repeated insert of the same id must not reset a run that has moved on since the first.
-        new = {"$mergeObjects": [{"$literal": run}, {"created_at": NOW, "changed_at": NOW}]}
-        keep = {"$cond": [{"$eq": [{"$type": "$schema"}, "missing"]}, new, "$$ROOT"]}
-        try:
-            accepted = await self._runs.find_one_and_update(
-                {"_id": run["_id"]},
-                [{"$replaceWith": keep}],
-                projection=HIDDEN,
-                upsert=True,
-                return_document=ReturnDocument.AFTER,
-            )
-        except DuplicateKeyError:  # the same key was accepted a moment ago
+    async def _accept(self, run: Document) -> Document:
+        accepted = await self._insertions.one(run)
+        if accepted is None:  # the same key was accepted a moment ago
             await self._with.payloads.remove(run["_id"])
-            accepted = await self._runs.find_one({"key": run["key"]}, HIDDEN)
+            accepted = await self._accepted.one(run["key"])
         assert accepted is not None
         self._begin(accepted)
         return accepted
+
+    async def _insert_several(self, runs: Sequence[Document]) -> list[Document | None]:
+        """These runs as they are on record; None for one whose key is that of another."""
+        try:
+            await self._runs.bulk_write([insertion(run) for run in runs], ordered=False)
+        except BulkWriteError as error:
+            check_duplicates(error)
+        return await self._found([run["_id"] for run in runs])
+
+    async def _accepted_with(self, keys: Sequence[str]) -> list[Document | None]:
+        found = {run["key"]: run async for run in self._runs.find({"key": {"$in": list(keys)}}, HIDDEN)}
+        return [found.get(key) for key in keys]
+
+    async def _found(self, run_ids: Sequence[str]) -> list[Document | None]:
+        these = self._runs.find({"_id": {"$in": list(run_ids)}}, HIDDEN)
+        found = {run["_id"]: run async for run in these}
+        return [found.get(run_id) for run_id in run_ids]
 
     def _begin(self, run: Document) -> None:
         """Have the first look made, by a scheduler that serves the run's queue: here, or by a hint to it."""

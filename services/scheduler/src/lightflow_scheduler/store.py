@@ -1,19 +1,22 @@
 """Runs in MongoDB: each method is one atomic step, safe to repeat."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pymongo import UpdateOne
+from pymongo import UpdateMany, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from lightflow.core import ids
 from lightflow.core.run_machine import RunDecision, Start
 from lightflow.core.states import FINAL, RUN, Reason, State
-from lightflow.runtime.mongo import NOW, SCHEMA, Database, Document
+from lightflow.runtime import expecting
+from lightflow.runtime.batches import Batches
+from lightflow.runtime.expecting import MARK, Expecting
+from lightflow.runtime.mongo import SCHEMA, Database, Document, check_duplicates, insertion
 
-DUPLICATE = 11000
 SEEN_AT_ONCE = 10_000
 
 
@@ -46,37 +49,58 @@ class Run:
 
 
 class Store:
-    """What a scheduler reads and writes."""
+    """What a scheduler reads and writes; what looks ask for at the same time goes in one command."""
 
     def __init__(self, db: Database, worker: str) -> None:
         self._runs = db["runs"]
         self._dag_runs = db["dag_runs"]
         self._begun_by = {"worker": worker, "pid": os.getpid()}
+        self._loads = Batches(self._load_several)
+        self._creations = Batches(self._create_several)
+        self._saves = Batches(self._save_several)
+        self._sights = Batches(self._see_several)
+        self._ends = Batches(self._end_several)
 
     async def load(self, run_id: str) -> Run | None:
-        """A run and its changed DAG runs, in one command; None when there is none of this id.
+        """A run and its changed DAG runs; None when there is none of this id."""
+        return await self._loads.one(run_id)
 
-        The marks are read first: what is known of the run is then never older than what is known of its DAG runs.
-        """
+    async def _load_several(self, run_ids: Sequence[str]) -> list[Run | None]:
+        """The marks are read first: what is known of a run is then never older than what is known of its DAG runs."""
+        these = {"$in": list(run_ids)}
         pipeline: list[Document] = [
-            {"$match": {"run": run_id, "marked": True}},
+            {"$match": {"run": these, "marked": True}},
             {"$limit": SEEN_AT_ONCE},
-            {"$project": {"name": 1, "state": 1, "reason": 1, "error": 1}},
-            {"$unionWith": {"coll": "runs", "pipeline": [{"$match": {"_id": run_id}}]}},
+            {"$project": {"run": 1, "name": 1, "state": 1, "reason": 1, "error": 1}},
+            {"$unionWith": {"coll": "runs", "pipeline": [{"$match": {"_id": these}}]}},
         ]
         found = [doc async for doc in await self._dag_runs.aggregate(pipeline, batchSize=SEEN_AT_ONCE + 1)]
-        return Run(found[-1], tuple(found[:-1])) if found and found[-1]["_id"] == run_id else None
+        changed: dict[str, list[Document]] = {run_id: [] for run_id in run_ids}
+        documents: dict[str, Document] = {}
+        for document in found:
+            if "run" in document:
+                changed[document["run"]].append(document)
+            else:
+                documents[document["_id"]] = document
+        if len(found) - len(documents) == SEEN_AT_ONCE and len(run_ids) > 1:
+            # Some may be missing, and nothing tells of which run.
+            return [(await self._load_several([run_id]))[0] for run_id in run_ids]
+        runs = ((documents.get(run_id), changed[run_id]) for run_id in run_ids)
+        return [None if document is None else Run(document, tuple(seen)) for document, seen in runs]
 
     async def create_dag_runs(self, run: Run, queues: Mapping[str, str]) -> None:
         """Insert the documents of these DAG runs, each with its queue, where they do not exist yet."""
         starts = [start for start in run.document["starts"] if start["name"] in queues]
-        steps = [_insertion(_new_dag_run(run.document, start, queues[start["name"]])) for start in starts]
+        if starts:
+            await self._creations.one([_new_dag_run(run.document, start, queues[start["name"]]) for start in starts])
+
+    async def _create_several(self, creations: Sequence[list[Document]]) -> list[None]:
+        steps = [insertion(dag_run) for dag_runs in creations for dag_run in dag_runs]
         try:
-            if steps:
-                await self._dag_runs.bulk_write(steps, ordered=False)
+            await self._dag_runs.bulk_write(steps, ordered=False)
         except BulkWriteError as error:
-            if any(failure["code"] != DUPLICATE for failure in error.details["writeErrors"]):
-                raise
+            check_duplicates(error)
+        return [None] * len(creations)
 
     async def save(self, run: Run, decision: RunDecision) -> Document | None:
         """Record the decision; None when the run has changed since it was loaded and must be looked at again.
@@ -84,8 +108,9 @@ class Store:
         A run that begins has been looked at by that: what is left to do hangs on marks of its DAG runs.
         """
         target = decision.become or run.state
-        change: Document = {"state": target.value}
-        filters: list[Document] = []
+        mark = ids.new_id()
+        change: Document = {"state": target.value, MARK: mark}
+        filters: list[Mapping[str, Any]] = []
         if decision.reason is not None:
             change["reason"] = decision.reason.value
         if run.document.get("error") is None and (error := _worst_error(run.changed)) is not None:
@@ -105,8 +130,11 @@ class Store:
         if begins(decision):
             update["$unset"] = {"dirty": ""}
         expected = self._expected(run, target) | ({"dirty": run.document.get("dirty")} if begins(decision) else {})
-        result = await self._runs.update_one(expected, update, array_filters=filters or None)
-        return {**run.document, **change} if result.matched_count == 1 else None
+        step = Expecting(run.id, mark, UpdateOne(expected, update, array_filters=filters or None))
+        return {**run.document, **change} if await self._saves.one(step) else None
+
+    async def _save_several(self, updates: Sequence[Expecting]) -> list[bool]:
+        return await expecting.made(self._runs, updates)
 
     async def fail(self, run: Run, error: Exception) -> None:
         """Record that a run cannot begin, and why."""
@@ -140,31 +168,39 @@ class Store:
 
     async def saw(self, run: Run) -> None:
         """Clear the marks of the DAG runs that this look has taken into account."""
-        for state in {dag["state"] for dag in run.changed}:
-            names = [dag["_id"] for dag in run.changed if dag["state"] == state]
-            await self._dag_runs.update_many({"_id": {"$in": names}, "state": state}, {"$unset": {"marked": ""}})
+        if run.changed:
+            await self._sights.one(run.changed)
+
+    async def _see_several(self, seen: Sequence[tuple[Document, ...]]) -> list[None]:
+        by_state: dict[str, list[str]] = defaultdict(list)
+        for changed in seen:
+            for dag_run in changed:
+                by_state[dag_run["state"]].append(dag_run["_id"])
+        these = [{"_id": {"$in": dag_runs}, "state": state} for state, dag_runs in by_state.items()]
+        await self._dag_runs.bulk_write([UpdateMany(few, {"$unset": {"marked": ""}}) for few in these], ordered=False)
+        return [None] * len(seen)
 
     async def closed(self, run: Run) -> None:
         """Record that nothing of a final run is left to clean or to look at, unless something was written since."""
-        seen = {"_id": run.id, "dirty": run.document.get("dirty")}
-        await self._runs.update_one(seen, {"$unset": {"cleanup": "", "dirty": ""}})
+        await self._end_look(run, "cleanup", "dirty")
 
     async def looked_at(self, run: Run) -> None:
         """Clear the mark that made this look due, unless something was written since."""
         if "dirty" in run.document:
-            await self._runs.update_one({"_id": run.id, "dirty": run.document["dirty"]}, {"$unset": {"dirty": ""}})
+            await self._end_look(run, "dirty")
+
+    async def _end_look(self, run: Run, *marks: str) -> None:
+        seen = {"_id": run.id, "dirty": run.document.get("dirty")}
+        await self._ends.one(UpdateOne(seen, {"$unset": dict.fromkeys(marks, "")}))
+
+    async def _end_several(self, updates: Sequence[UpdateOne]) -> list[None]:
+        await self._runs.bulk_write(updates, ordered=False)
+        return [None] * len(updates)
 
 
 def begins(decision: RunDecision) -> bool:
     """Whether a run begins by this decision."""
     return decision.become is State.RUNNING
-
-
-def _insertion(document: Document) -> UpdateOne:
-    """The step that inserts a document with the server's time; one that exists stays as it is."""
-    new = {"$mergeObjects": [{"$literal": document}, {"created_at": NOW, "changed_at": NOW}]}
-    keep = {"$cond": [{"$eq": [{"$type": "$schema"}, "missing"]}, new, "$$ROOT"]}
-    return UpdateOne({"_id": document["_id"]}, [{"$replaceWith": keep}], upsert=True)
 
 
 def _worst_error(changed: Iterable[Document]) -> Document | None:

@@ -73,7 +73,7 @@ class Tasks:
 
     async def result(self, request: pb.GetResultRequest) -> bytes:
         """The output of a task. Raises TaskUnknown, TaskAmbiguous, ResultMissing."""
-        run = await self._runs.find(request.run_id, {"state": 1})
+        run = await self._runs.find(request.run_id)
         try:
             task = await self._named(run["_id"], checks.given("task", request.task))
         except TaskUnknown as error:
@@ -112,7 +112,7 @@ class Tasks:
 
     async def _runs_after(self, given: str, after: str) -> list[str]:
         if given:
-            return [(await self._runs.find(given, {"_id": 1}))["_id"]]
+            return [(await self._runs.find(given))["_id"]]
         open_ = {"state": {"$in": [State.PENDING, State.RUNNING, State.STOPPING]}}
         query = {**open_, "_id": {"$gte": ids.run_of(after)}}
         return [run["_id"] async for run in self._db["runs"].find(query, {"_id": 1}).sort("_id", 1)]

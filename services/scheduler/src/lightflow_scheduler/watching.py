@@ -47,7 +47,7 @@ class Watching:
 
     async def run(self, given: str) -> AsyncIterator[pb.WatchRunResponse]:
         """The whole run, then the run without DAG runs and the tasks that changed, until it is final."""
-        run_id = (await self._runs.find(given, {"_id": 1}))["_id"]
+        run_id = (await self._runs.find(given))["_id"]
         async with self._with.notifier.subscribe("run", "dag", "task") as looks:
             changes = Changes(await self._now() - OVERLAP)
             whole = await self._tasks.run(run_id)
@@ -82,7 +82,7 @@ class Watching:
 
     async def events(self, request: pb.WatchEventsRequest) -> AsyncIterator[pb.WatchEventsResponse]:
         """From when on, then every event since, once; those of a single run until it is final."""
-        run_id = (await self._runs.find(request.run_id, {"_id": 1}))["_id"] if request.run_id else ""
+        run_id = (await self._runs.find(request.run_id))["_id"] if request.run_id else ""
         since = messages.moment(request.since) if request.HasField("since") else await self._now()
         cursor, sent = since, Sent()
         concerned = {"run": run_id} if run_id else {}
@@ -91,7 +91,7 @@ class Watching:
             final = False
             while not final:
                 now = await self._now()
-                final = bool(run_id) and (await self._runs.find(run_id, {"state": 1}))["state"] in FINAL
+                final = bool(run_id) and (await self._runs.find(run_id))["state"] in FINAL
                 begin = max(since, cursor - OVERLAP)
                 for event in sent.fresh(await self._events(run_id, begin), begin):
                     yield pb.WatchEventsResponse(event=event)
@@ -102,13 +102,13 @@ class Watching:
 
     async def logs(self, request: pb.StreamLogsRequest) -> AsyncIterator[pb.StreamLogsResponse]:
         """What tasks wrote, in order; followed until the run is final and everything was sent. Raises TaskUnknown."""
-        run_id = (await self._runs.find(request.run_id, {"_id": 1}))["_id"]
+        run_id = (await self._runs.find(request.run_id))["_id"]
         dag, task = task_of(checks.given("task", request.task)) if request.task else (None, None)
         position = LogPosition()
         async with self._with.notifier.subscribe("log", "run") as looks:
             while True:
                 # Asked before reading: what was written before the end is then read after it.
-                final = (await self._runs.find(run_id, {"state": 1}))["state"] in FINAL
+                final = (await self._runs.find(run_id))["state"] in FINAL
                 async for chunk in read_logs(self._db, run_id, task=task, dag=dag, after=position):
                     yield messages.log(chunk)
                 if final or not request.follow:

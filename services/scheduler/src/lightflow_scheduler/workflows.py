@@ -3,14 +3,16 @@
 import hashlib
 import io
 import zipfile
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Sequence
 from typing import Any, Final
 
 from lightflow.control.v1 import control_pb2 as pb
 from lightflow.core.errors import InvalidRequest, WorkflowUnknown
 from lightflow.core.ids import new_id
+from lightflow.runtime.batches import Batches
+from lightflow.runtime.kept import Kept
 from lightflow.runtime.mongo import NOW, SCHEMA, Document
-from lightflow.runtime.specs import Specs
+from lightflow.runtime.specs import KEPT, Specs
 from lightflow_scheduler import checks, messages, paging
 from lightflow_scheduler.collaborators import Collaborators
 from lightflow_scheduler.loading import Loading
@@ -29,12 +31,13 @@ class Workflows:
         self._payloads = with_.payloads
         self._loading = Loading(with_)
         self._specs = Specs(with_.db, with_.payloads)
+        self._versions = Kept[str, Document](KEPT)
+        self._deployed = Batches(self._deployed_as)
 
     async def resolve(self, request: Source) -> Document:
         """The version document that a start uses: the deployed one, else the file as it is now."""
         name, upload = _source(request)
-        deployed = await self._db["deployments"].find_one({"_id": name}) if name else None
-        version = deployed["version"] if deployed else await self._load(name, upload)
+        version = (await self._deployed.one(name) if name else None) or await self._load(name, upload)
         return await self._version(version, name or upload)
 
     async def spec(self, version: str) -> Any:
@@ -94,11 +97,18 @@ class Workflows:
             raise InvalidRequest("upload", "there is no such upload, or it is older than an hour; upload it again")
         return await self._loading.load({"upload": upload}, known["name"])
 
+    async def _deployed_as(self, names: Sequence[str]) -> list[str | None]:
+        found = {each["_id"]: each["version"] async for each in self._db["deployments"].find({"_id": {"$in": names}})}
+        return [found.get(name) for name in names]
+
     async def _version(self, version: str, label: str) -> Document:
-        document = await self._db["workflows"].find_one({"_id": version}, {"shards": 0, "archive": 0})
-        if document is None:
-            raise WorkflowUnknown(label)
-        return document
+        async def read() -> Document:
+            document = await self._db["workflows"].find_one({"_id": version}, {"spec": 0, "shards": 0, "archive": 0})
+            if document is None:
+                raise WorkflowUnknown(label)
+            return document
+
+        return await self._versions.get(version, read)
 
     async def _is_deployed(self, document: Document) -> bool:
         entry = await self._db["deployments"].find_one({"_id": document["name"]})

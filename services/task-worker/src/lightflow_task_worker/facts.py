@@ -1,12 +1,13 @@
 """What an attempt must know besides its own document, and whether it is to stop."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from lightflow.core import ids
 from lightflow.core.graph import DagSpec
 from lightflow.core.states import Reason, State
+from lightflow.runtime.batches import Batches
 from lightflow.runtime.mongo import NOW, Database, Document
 
 GOING_ON = (State.PENDING, State.RUNNING)
@@ -36,14 +37,16 @@ class Facts:
 
     def __init__(self, db: Database) -> None:
         self._runs = db["runs"]
+        self._of_roots = Batches(self._of_several_roots)
 
     async def circumstances(self, task: Document, dag: DagSpec) -> Circumstances:
         """What an attempt must know before it begins, in one command."""
         parents = [ids.task_run_id(task["dag_run"], index) for index, _ in dag.predecessors[task["index"]]]
+        if not parents:
+            return await self._of_roots.one(task)
+        outputs = [{"$match": {"_id": {"$in": parents}}}, {"$project": {"index": 1, "state": 1, "output": 1}}]
         pipeline = [*_stop_questions([task["run"]], [task["dag_run"]])]
-        if parents:
-            outputs = [{"$match": {"_id": {"$in": parents}}}, {"$project": {"index": 1, "state": 1, "output": 1}}]
-            pipeline.append({"$unionWith": {"coll": "task_runs", "pipeline": outputs}})
+        pipeline.append({"$unionWith": {"coll": "task_runs", "pipeline": outputs}})
         run: Document = {}
         dag_run: Document = {}
         states: dict[int, State] = {}
@@ -59,6 +62,12 @@ class Facts:
                     found_outputs[document["index"]] = document["output"]
         stop = _stop_facts(run, dag_run)
         return Circumstances(stop, run.get("workflow", ""), dag_run.get("data"), states, found_outputs)
+
+    async def _of_several_roots(self, tasks: Sequence[Document]) -> list[Circumstances]:
+        pipeline = _stop_questions([task["run"] for task in tasks], [task["dag_run"] for task in tasks])
+        found = {document["_id"]: document async for document in await self._runs.aggregate(pipeline)}
+        pairs = [(found.get(task["run"], {}), found.get(task["dag_run"], {})) for task in tasks]
+        return [Circumstances(_stop_facts(*pair), pair[0].get("workflow", ""), pair[1].get("data")) for pair in pairs]
 
     async def stop_facts(self, tasks: Iterable[Document]) -> dict[str, StopFacts]:
         """The stop facts of attempts, by id, in one command."""

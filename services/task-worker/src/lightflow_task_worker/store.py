@@ -11,9 +11,9 @@ from lightflow.core.graph import DagSpec
 from lightflow.core.outcomes import Ending
 from lightflow.core.states import Reason, State
 from lightflow.runtime import attempts, moves
+from lightflow.runtime.batches import Batches
 from lightflow.runtime.membership import PYTHON, Member
 from lightflow.runtime.mongo import NOW, SCHEMA, Database, Document
-from lightflow_task_worker.commits import Change, Commits
 from lightflow_task_worker.ending import End
 from lightflow_task_worker.waiting import Awaited
 
@@ -41,7 +41,7 @@ class Store:
     def __init__(self, db: Database, member: Member) -> None:
         self._task_runs = db["task_runs"]
         self._member = member
-        self._commits = Commits(self.end_several)
+        self._ends = Batches(self.end_several)
 
     async def claim(self, queues: Sequence[str], operation: str, only: Awaited | None = None) -> Document | None:
         """Take the oldest claimable attempt of these queues; None when there is none.
@@ -112,7 +112,7 @@ class Store:
         """
         change = attempts.commit(task, dag, end.outcome, end.settlement, output)
         if end.follows is None:
-            return Committed(await self._commits.end(attempts.fence(task), change))
+            return Committed(await self._ends.one((attempts.fence(task), change)))
         ready, skipped = end.follows.ready, end.follows.skipped
         steps: list[UpdateOne | UpdateMany] = [UpdateOne(attempts.fence(task), change, upsert=True)]
         steps += moves.follow(task["dag_run"], ready, skipped, [task["index"]])
@@ -131,7 +131,7 @@ class Store:
             return Committed(True, whole, self._as_claimed(take.task, take.operation))
         return Committed(True, whole, next(iter(await self.claimed_by(take.operation)), None))
 
-    async def end_several(self, ends: list[tuple[Document, Change]]) -> list[bool | Exception]:
+    async def end_several(self, ends: list[tuple[Document, list[Document]]]) -> list[bool | Exception]:
         """Which of these fences let their changes through, or what is wrong with one: it is nothing to the others."""
         if len(ends) == 1:
             return [await self._end(*ends[0])]
@@ -148,7 +148,7 @@ class Store:
                     results[index] = reason
         return results
 
-    async def _end(self, fence: Document, change: Change) -> bool:
+    async def _end(self, fence: Document, change: list[Document]) -> bool:
         return (await self._task_runs.update_one(fence, change)).matched_count == 1
 
     async def is_committed(self, task: Document) -> bool:

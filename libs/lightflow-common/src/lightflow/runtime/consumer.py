@@ -38,6 +38,7 @@ class Gate(bootsteps.StartStopStep):  # type: ignore[misc]  # celery publishes n
         qos = parent.task_consumer.channel.qos
         can_consume = qos.can_consume
         qos.can_consume = lambda: generation.wants() and can_consume()
+        qos.ack = lambda _: None  # nothing was noted down when it was taken
         parent.hub.add_reader(generation.wake_descriptor, generation.woken, generation.wake_descriptor)
 
     def stop(self, parent: Any) -> None:
@@ -63,7 +64,8 @@ class Generation:
         self._wake: int | None = wake
         app.lightflow_generation = self
         app.steps["consumer"].add(Gate)
-        app.conf.task_queues = [Queue(name, routing_key=name) for name in names]  # type: ignore[no-untyped-call]  # kombu is untyped
+        # A hint that is lost costs a sweep; keeping account of those under way would cost more than the rest of it.
+        app.conf.task_queues = [Queue(name, routing_key=name, no_ack=True) for name in names]  # type: ignore[no-untyped-call]  # kombu is untyped
         app.conf.task_default_queue = names[0]
         app.task(name=HINT, shared=False)(take)
         worker = WorkController(

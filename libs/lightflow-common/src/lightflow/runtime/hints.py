@@ -21,10 +21,13 @@ logger = logging.getLogger(__name__)
 Batch = dict[tuple[Service, str], dict[str, None]]
 
 
-def messages(service: Service, ids: Sequence[str]) -> list[list[str]]:
-    """The ids of each message: few messages where a look serves many, one per worker to wake where it does not."""
+def messages(service: Service, ids: Sequence[str], waiting: int = 0) -> list[list[str]]:
+    """The ids of each message: few messages where a look serves many, one per worker to wake where it does not.
+
+    Those that are `waiting` to be taken wake workers, too, and these ask for whatever there is.
+    """
     if service is Service.TASK_WORKER:
-        count = min(len(ids), ATTEMPT_MESSAGES)
+        count = max(0, min(len(ids), ATTEMPT_MESSAGES) - waiting)
         return [list(ids[start::count][:IDS_PER_MESSAGE]) for start in range(count)]
     return [list(ids[start : start + IDS_PER_MESSAGE]) for start in range(0, len(ids), IDS_PER_MESSAGE)]
 
@@ -76,11 +79,17 @@ class Hints:
 
     def _publish_to(self, producer: Any, service: Service, queue: str, ids: list[str]) -> None:
         name = queue_list(service, queue)
-        for message in messages(service, ids):
-            if self._is_full(producer, name):
-                return
+        if service is Service.TASK_WORKER:
+            waiting = self._waiting(producer, name)
+            wanted = messages(service, ids, waiting)[: max(0, self._bound - waiting)]
+        else:
+            wanted = [] if self._is_full(producer, name) else messages(service, ids)
+        for message in wanted:
             hint = {"v": SCHEMA, "ids": message}
             self._app.send_task(HINT, args=(hint,), queue=name, producer=producer, retry=False, ignore_result=True)
+
+    def _waiting(self, producer: Any, name: str) -> int:
+        return int(producer.channel.client.llen(name))
 
     def _is_full(self, producer: Any, name: str) -> bool:
         """Whether enough hints wait already; asked of redis only now and then, because the bound need not be exact."""
@@ -88,7 +97,7 @@ class Hints:
         self._unchecked[name] = (sent + 1) % CHECK_EVERY
         if sent:
             return False
-        full = bool(producer.channel.client.llen(name) >= self._bound)
+        full = self._waiting(producer, name) >= self._bound
         if full:
             self._unchecked[name] = 0
         return full

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote_plus
 
-from pymongo import ASCENDING, AsyncMongoClient, IndexModel
+from pymongo import ASCENDING, AsyncMongoClient, IndexModel, UpdateOne
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import BulkWriteError
 
 from lightflow.config import Config
 
@@ -19,6 +20,9 @@ SCHEMA = 1
 
 NOW = "$$NOW"
 """The server's clock: the only clock that ends up in documents."""
+
+DUPLICATE = 11000
+"""The server's code for a document whose id, or other unique field, exists."""
 
 
 def store_uri(config: Config) -> str:
@@ -114,6 +118,19 @@ RECORD_INDEXES: Indexes = {
         IndexModel([("created_at", ASCENDING)], name="expiry", expireAfterSeconds=3600),
     ],
 }
+
+
+def insertion(document: Document) -> UpdateOne:
+    """The step that inserts a document with the server's time; one that exists stays: it may have moved on."""
+    new = {"$mergeObjects": [{"$literal": document}, {"created_at": NOW, "changed_at": NOW}]}
+    keep = {"$cond": [{"$eq": [{"$type": "$schema"}, "missing"]}, new, "$$ROOT"]}
+    return UpdateOne({"_id": document["_id"]}, [{"$replaceWith": keep}], upsert=True)
+
+
+def check_duplicates(error: BulkWriteError) -> None:
+    """Raise the error again, unless all that is wrong is that documents exist already."""
+    if any(failure["code"] != DUPLICATE for failure in error.details["writeErrors"]):
+        raise error
 
 
 async def create_indexes(db: Database, *declarations: Indexes) -> None:

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import logging
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -120,7 +121,7 @@ class Notifier:
         await self._redis.aclose()
 
     async def publish(self, kind: str, **ids: str) -> None:
-        """Tell whoever listens to look; equal looks that wait to be sent become one."""
+        """Tell whoever listens to look; equal looks that wait to be sent become one, and all go together."""
         channel = PROGRESS_CHANNEL if kind in PROGRESS else CHANNEL
         self._pending[channel, json.dumps({"kind": kind, **ids}, sort_keys=True)] = None
         self._wake.set()
@@ -149,16 +150,19 @@ class Notifier:
             self._urgent.clear()
 
     async def _flush(self) -> None:
-        messages, self._pending = list(self._pending), {}
-        if not messages:
+        pending, self._pending = list(self._pending), {}
+        if not pending:
             return
+        by_channel: dict[str, list[str]] = defaultdict(list)
+        for channel, look in pending:
+            by_channel[channel].append(look)
         try:
             async with self._redis.pipeline(transaction=False) as pipeline:
-                for channel, message in messages:
-                    pipeline.publish(channel, message)
+                for channel, looks in by_channel.items():
+                    pipeline.publish(channel, f"[{','.join(looks)}]")
                 await pipeline.execute()
         except (RedisError, OSError) as error:
-            logger.warning("redis did not take %d notifications: %s", len(messages), error)
+            logger.warning("redis did not take %d notifications: %s", len(pending), error)
 
     async def _receive(self) -> None:
         failures = 0
@@ -173,7 +177,8 @@ class Notifier:
                                 self._offer(Look("reconnected", missed=True))
                                 failures = 0
                         else:
-                            self._offer(_parse(message))
+                            for look in _parse(message):
+                                self._offer(look)
             except (RedisError, OSError) as error:
                 if failures % 60 == 0:  # once, then about once a minute
                     logger.warning("no notifications from redis: %s", error)
@@ -181,18 +186,17 @@ class Notifier:
             await asyncio.sleep(RECONNECT_DELAYS[min(failures, len(RECONNECT_DELAYS) - 1)])
             failures += 1
 
-    def _offer(self, look: Look | None) -> None:
-        if look is not None:
-            for subscription in tuple(self._subscriptions):
-                subscription.offer(look)
+    def _offer(self, look: Look) -> None:
+        for subscription in tuple(self._subscriptions):
+            subscription.offer(look)
 
 
-def _parse(message: dict[str, Any]) -> Look | None:
+def _parse(message: dict[str, Any]) -> list[Look]:
     try:
-        body = json.loads(message["data"])
+        said = json.loads(message["data"])
     except ValueError:
-        body = None
-    if isinstance(body, dict) and "kind" in body:
-        return Look(str(body.pop("kind")), {key: str(value) for key, value in body.items()})
+        said = None
+    if isinstance(said, list) and all(isinstance(each, dict) and "kind" in each for each in said):
+        return [Look(str(each.pop("kind")), {key: str(value) for key, value in each.items()}) for each in said]
     logger.warning("a notification that nobody here could have sent was dropped: %.100r", message["data"])
-    return None
+    return []

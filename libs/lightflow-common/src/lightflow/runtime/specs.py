@@ -2,10 +2,10 @@
 
 import json
 import zlib
-from collections import OrderedDict
 
 from lightflow.core.errors import WorkflowUnknown
 from lightflow.core.graph import WorkflowSpec
+from lightflow.runtime.kept import Kept
 from lightflow.runtime.mongo import Database
 from lightflow.runtime.payloads import Payloads
 
@@ -28,16 +28,14 @@ class Specs:
     def __init__(self, db: Database, payloads: Payloads) -> None:
         self._versions = db["workflows"]
         self._payloads = payloads
-        self._kept: OrderedDict[str, WorkflowSpec] = OrderedDict()
+        self._kept = Kept[str, WorkflowSpec](KEPT)
 
     async def get(self, version: str) -> WorkflowSpec:
         """The spec of a version; raises WorkflowUnknown, and PayloadForged when it was tampered with."""
-        if version not in self._kept:
-            document = await self._versions.find_one({"_id": version}, {"spec": 1})
-            if document is None:
-                raise WorkflowUnknown(version)
-            self._kept[version] = unpack(await self._payloads.load(document["spec"]))
-            while len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(version)
-        return self._kept[version]
+        return await self._kept.get(version, lambda: self._read(version))
+
+    async def _read(self, version: str) -> WorkflowSpec:
+        document = await self._versions.find_one({"_id": version}, {"spec": 1})
+        if document is None:
+            raise WorkflowUnknown(version)
+        return unpack(await self._payloads.load(document["spec"]))

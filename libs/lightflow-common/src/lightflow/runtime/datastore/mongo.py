@@ -1,7 +1,7 @@
 """The store of runs in MongoDB: each write is one record, each read folds records (docs/adr/0002)."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from bson.codec_options import CodecOptions
@@ -11,6 +11,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
 from lightflow.core.errors import DataStoreGridfsIdInvalid, InvalidRequest, LightflowException
+from lightflow.runtime.batches import Batches
 from lightflow.runtime.datastore import layout, meta, queries
 from lightflow.runtime.datastore.folding import Folding, Held
 from lightflow.runtime.datastore.layout import DICT, LEAF, LIST, NOTHING, PUSH, SET, Parts, Trace, parts_of
@@ -39,6 +40,7 @@ class RunStore:
         # That something was freed need not be durable: what was replaced is not read, whether it is still there or not.
         self._freed = self._records.with_options(write_concern=WriteConcern(w=1, j=False))
         self._payloads = payloads
+        self._removals = Batches(self._remove_several)
         self._found: dict[tuple[Any, Parts], tuple[str, ...]] = {}
 
     async def exists(self, run_id: str) -> bool:
@@ -80,11 +82,16 @@ class RunStore:
 
     async def remove_data(self, run_id: str, section: str = "data") -> None:
         """Remove a section of a run's data with its blobs."""
-        own = {"run": run_id, "section": section}
-        held = self._records.find({**own, "payload": {"$exists": True}}, {"payload": 1})
-        # Blobs first: if this breaks off, their records are still there to find them by.
-        await self._payloads.remove_many([record["payload"] async for record in held])
-        await self._records.delete_many(own)
+        await self._removals.one((run_id, section))
+
+    async def _remove_several(self, sections: Sequence[tuple[str, str]]) -> list[None]:
+        for name in {section for _, section in sections}:
+            own = {"run": {"$in": [run for run, section in sections if section == name]}, "section": name}
+            held = self._records.find({**own, "payload": {"$exists": True}}, {"payload": 1})
+            # Blobs first: if this breaks off, their records are still there to find them by.
+            await self._payloads.remove_many([record["payload"] async for record in held])
+            await self._records.delete_many(own)
+        return [None] * len(sections)
 
     async def _append(self, run_id: str, key: str, items: bytes, section: str, operation_id: str) -> None:
         parts = parts_of(key)

@@ -1,0 +1,56 @@
+"""Steps that come while others are being made go together: one command for many, and none waits for company."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from lightflow.runtime.process import UNREACHABLE
+
+AT_ONCE = 100
+
+Step = TypeVar("Step")
+Result = TypeVar("Result")
+
+
+@dataclass
+class Batches(Generic[Step, Result]):
+    """Makes steps. `make` takes several and gives, in their order, what came of each: a result, or what is wrong."""
+
+    make: Callable[[list[Step]], Awaitable[Sequence[Result | Exception]]]
+    _waiting: list[tuple[Step, "asyncio.Future[Result]"]] = field(default_factory=list)
+    _making: "asyncio.Task[None] | None" = None
+
+    async def one(self, step: Step) -> Result:
+        """What came of a step; raises what is wrong with it, or became of the command that it was part of."""
+        done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append((step, done))
+        if self._making is None:
+            self._making = asyncio.create_task(self._make())
+        return await done
+
+    async def _make(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
+            results = await self._results([step for step, _ in batch])
+            for (_, done), result in zip(batch, results, strict=True):
+                _settle(done, result)
+        self._making = None
+
+    async def _results(self, steps: list[Step]) -> Sequence[Result | Exception]:
+        try:
+            return await self.make(steps)
+        except UNREACHABLE as error:
+            return [error] * len(steps)
+        except Exception as error:
+            # Only one of them may be to blame: by itself each tells. All are safe to repeat.
+            return [error] if len(steps) == 1 else [(await self._results([step]))[0] for step in steps]
+
+
+def _settle(done: "asyncio.Future[Any]", result: Any) -> None:
+    if done.cancelled():
+        return
+    if isinstance(result, Exception):
+        done.set_exception(result)
+    else:
+        done.set_result(result)

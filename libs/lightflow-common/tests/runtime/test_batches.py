@@ -1,0 +1,88 @@
+import asyncio
+
+import pytest
+from pymongo.errors import OperationFailure
+
+from lightflow.runtime.batches import AT_ONCE, Batches
+
+
+class Server:
+    """Makes steps, one command at a time, when it is let."""
+
+    def __init__(self) -> None:
+        self.commands: list[list[int]] = []
+        self.begun, self.open = asyncio.Event(), asyncio.Event()
+        self.refuses: set[int] = set()
+        self.chokes_on: set[int] = set()
+        self.error: Exception | None = None
+
+    async def make(self, steps: list[int]) -> list[bool | Exception]:
+        self.commands.append(steps)
+        self.begun.set()
+        await self.open.wait()
+        if self.error is not None:
+            raise self.error
+        if not self.chokes_on.isdisjoint(steps):
+            raise OperationFailure(f"cannot make one of {steps}")
+        return [step not in self.refuses for step in steps]
+
+
+def making(batches: "Batches[int, bool]", *steps: int) -> "list[asyncio.Task[bool]]":
+    return [asyncio.ensure_future(batches.one(step)) for step in steps]
+
+
+async def test_what_comes_while_a_command_is_under_way_goes_with_the_next() -> None:
+    server = Server()
+    batches = Batches(server.make)
+    first = making(batches, 0)
+    await server.begun.wait()
+    rest = making(batches, *range(1, 6))
+    await asyncio.sleep(0)
+    server.open.set()
+    assert await asyncio.gather(*first, *rest) == [True] * 6
+    assert server.commands == [[0], [1, 2, 3, 4, 5]]
+
+
+async def test_each_is_told_what_came_of_it() -> None:
+    server = Server()
+    server.refuses = {1}
+    server.open.set()
+    assert await asyncio.gather(*making(Batches(server.make), 0, 1, 2)) == [True, False, True]
+
+
+async def test_an_outage_is_told_to_all_that_were_in_the_command_and_to_nobody_after_them() -> None:
+    server = Server()
+    server.error = OSError("gone")
+    server.open.set()
+    batches = Batches(server.make)
+    told = await asyncio.gather(*making(batches, 0, 1), return_exceptions=True)
+    assert told == [server.error, server.error]
+    assert server.commands == [[0, 1]]
+    server.error = None
+    assert await batches.one(2)
+
+
+async def test_a_step_that_cannot_be_made_is_nothing_to_the_others() -> None:
+    server = Server()
+    server.chokes_on = {1}
+    server.open.set()
+    told = await asyncio.gather(*making(Batches(server.make), 0, 1, 2), return_exceptions=True)
+    assert [str(each) for each in told] == ["True", "cannot make one of [1]", "True"]
+
+
+async def test_one_command_takes_no_more_than_it_should() -> None:
+    server = Server()
+    server.open.set()
+    await asyncio.gather(*making(Batches(server.make), *range(AT_ONCE + 1)))
+    assert [len(command) for command in server.commands] == [AT_ONCE, 1]
+
+
+async def test_one_that_no_longer_waits_is_nothing_to_the_others() -> None:
+    server = Server()
+    gone, other = making(Batches(server.make), 0, 1)
+    await server.begun.wait()
+    gone.cancel()
+    server.open.set()
+    assert await other
+    with pytest.raises(asyncio.CancelledError):
+        await gone
