@@ -3,18 +3,18 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pymongo import DESCENDING
-from pymongo.errors import BulkWriteError
+from pymongo import DESCENDING, ReturnDocument
+from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from lightflow.control.v1 import control_pb2 as pb
 from lightflow.core import ids
-from lightflow.core.errors import RunAmbiguous, RunUnknown
+from lightflow.core.errors import LightflowException, RunAmbiguous, RunUnknown
 from lightflow.core.graph import OptionSpec, WorkflowSpec
 from lightflow.core.states import FINAL, Reason, Service, State
 from lightflow.queue.const import DefaultJobQueueName
 from lightflow.runtime.batches import Batches
 from lightflow.runtime.datastore.tree import from_tree
-from lightflow.runtime.mongo import NOW, SCHEMA, Document, check_duplicates, insertion
+from lightflow.runtime.mongo import NOW, SCHEMA, Document, as_inserted, check_duplicates, insertion
 from lightflow_scheduler import arguments, checks, messages, paging
 from lightflow_scheduler.collaborators import Collaborators
 from lightflow_scheduler.served import run_waits_for, served
@@ -51,8 +51,15 @@ class Runs:
 
     async def start(self, request: pb.StartRunRequest) -> pb.StartRunResponse:
         """Accept a run, or refuse it without a trace; the same key is accepted once."""
-        if request.key and (run := await self._accepted.one(request.key)) is not None:
+        try:
+            return await self._start(request)
+        except LightflowException:
+            # One that is repeated because its reply was lost gives the run that it began, whatever has changed since.
+            if not request.key or (run := await self._accepted.one(request.key)) is None:
+                raise
             return pb.StartRunResponse(run=messages.run(run))
+
+    async def _start(self, request: pb.StartRunRequest) -> pb.StartRunResponse:
         queue = checks.name("queue", request.queue or DefaultJobQueueName.Workflow)
         given = arguments.given(request.arguments)
         version = await self._workflows.resolve(request)
@@ -102,11 +109,23 @@ class Runs:
 
     async def _insert_several(self, runs: Sequence[Document]) -> list[Document | None]:
         """These runs as they are on record; None for one whose key is that of another."""
+        if len(runs) == 1:
+            return [await self._insert_one(runs[0])]
         try:
             await self._runs.bulk_write([insertion(run) for run in runs], ordered=False)
         except BulkWriteError as error:
             check_duplicates(error)
         return await self._found([run["_id"] for run in runs])
+
+    async def _insert_one(self, run: Document) -> Document | None:
+        """In one command, because somebody waits for this start alone."""
+        this, after = {"_id": run["_id"]}, ReturnDocument.AFTER
+        try:
+            return await self._runs.find_one_and_update(
+                this, as_inserted(run), projection=HIDDEN, upsert=True, return_document=after
+            )
+        except DuplicateKeyError:
+            return None
 
     async def _accepted_with(self, keys: Sequence[str]) -> list[Document | None]:
         found = {run["key"]: run async for run in self._runs.find({"key": {"$in": list(keys)}}, HIDDEN)}

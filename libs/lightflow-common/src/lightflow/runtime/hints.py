@@ -7,6 +7,7 @@ from typing import Any
 
 from celery import Celery
 
+from lightflow.core.ids import new_id
 from lightflow.core.states import Service
 from lightflow.runtime.broker import HINT, queue_list
 
@@ -30,6 +31,29 @@ def messages(service: Service, ids: Sequence[str], waiting: int = 0) -> list[lis
         count = max(0, min(len(ids), ATTEMPT_MESSAGES) - waiting)
         return [list(ids[start::count][:IDS_PER_MESSAGE]) for start in range(count)]
     return [list(ids[start : start + IDS_PER_MESSAGE]) for start in range(0, len(ids), IDS_PER_MESSAGE)]
+
+
+_DIRECTLY = {"exchange": "", "serializer": "json", "retry": False}
+
+
+def _call(hint: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any], dict[str, Any]]:
+    """The body of a Celery message: arguments, keywords, and what is embedded."""
+    return (hint,), {}, {}
+
+
+def _headers() -> dict[str, Any]:
+    """The headers that a Celery worker needs; what send_task adds takes longer to make than the rest of the message."""
+    return {"task": HINT, "id": new_id(), "lang": "py", "ignore_result": True}
+
+
+def _keep_client(channel: Any) -> None:
+    """Have kombu use one redis client for a channel: one for each message takes as long to make as to send it.
+
+    They share a pool of connections anyway.
+    """
+    if "_create_client" not in vars(channel):
+        make, kept = channel._create_client, channel._create_client()
+        channel._create_client = lambda asynchronous=False: make(asynchronous) if asynchronous else kept
 
 
 class Hints:
@@ -70,6 +94,7 @@ class Hints:
     def _publish(self, batch: Batch) -> None:
         try:
             with self._app.amqp.producer_pool.acquire(block=True, timeout=5) as producer:
+                _keep_client(producer.channel)
                 for (service, queue), ids in batch.items():
                     self._publish_to(producer, service, queue, list(ids))
         except Exception as error:  # kombu raises whatever its transport raises, and a hint may be lost
@@ -85,8 +110,7 @@ class Hints:
         else:
             wanted = [] if self._is_full(producer, name) else messages(service, ids)
         for message in wanted:
-            hint = {"v": SCHEMA, "ids": message}
-            self._app.send_task(HINT, args=(hint,), queue=name, producer=producer, retry=False, ignore_result=True)
+            producer.publish(_call({"v": SCHEMA, "ids": message}), routing_key=name, headers=_headers(), **_DIRECTLY)
 
     def _waiting(self, producer: Any, name: str) -> int:
         return int(producer.channel.client.llen(name))

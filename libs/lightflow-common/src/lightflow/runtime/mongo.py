@@ -120,11 +120,16 @@ RECORD_INDEXES: Indexes = {
 }
 
 
-def insertion(document: Document) -> UpdateOne:
-    """The step that inserts a document with the server's time; one that exists stays: it may have moved on."""
+def as_inserted(document: Document) -> list[Document]:
+    """The update that inserts a document with the server's time; one that exists stays: it may have moved on."""
     new = {"$mergeObjects": [{"$literal": document}, {"created_at": NOW, "changed_at": NOW}]}
     keep = {"$cond": [{"$eq": [{"$type": "$schema"}, "missing"]}, new, "$$ROOT"]}
-    return UpdateOne({"_id": document["_id"]}, [{"$replaceWith": keep}], upsert=True)
+    return [{"$replaceWith": keep}]
+
+
+def insertion(document: Document) -> UpdateOne:
+    """The step that inserts a document so."""
+    return UpdateOne({"_id": document["_id"]}, as_inserted(document), upsert=True)
 
 
 def check_duplicates(error: BulkWriteError) -> None:
