@@ -67,6 +67,21 @@ async def test_starts_with_one_key_are_one_run(system):
     assert await system.db["runs"].count_documents({}) == 1
 
 
+async def test_starts_that_come_together_are_each_their_own_run_but_for_those_with_one_key(system):
+    await system.deploy()
+    ids = await asyncio.gather(*(system.start(key="k" if number % 3 == 0 else "") for number in range(12)))
+    assert len(set(ids)) == 9
+    assert await system.db["runs"].count_documents({"_id": {"$in": ids}}) == 9
+    assert sorted(set(system.looks)) == sorted(set(ids))
+
+
+async def test_a_start_that_is_repeated_gives_its_run_even_where_it_would_be_refused_by_now(system):
+    await system.deploy()
+    run_id = await system.start(key="k")
+    again = await system.call("start_run", "simple", text={"number": "many"}, key="k")
+    assert again.run.run_id == run_id
+
+
 async def test_a_pending_run_that_is_stopped_is_final_at_once(system):
     await system.deploy()
     run = await system.call("stop_run", await system.start())
@@ -175,5 +190,5 @@ async def test_a_repeated_insert_does_not_reset_a_run(system):
     await system.deploy()
     run_id = await system.began()
     with_ = Collaborators(system.db, system.notifier, system.payloads, None, system.hints, system.looks.append, bool)
-    again = await runs.Runs(with_, None)._insert({"_id": run_id, "schema": 1, "state": "pending"})
+    again = await runs.Runs(with_, None)._accept({"_id": run_id, "schema": 1, "state": "pending"})
     assert again["state"] == "running"

@@ -59,6 +59,8 @@ RARE = {
     "lightflow_scheduler.loading:Loading._leave": "where an asker gives up; tests/integration/test_loading.py",
     "lightflow_scheduler.loading:Loading._released": "where a loader died; tests/integration/test_loading.py",
     "lightflow_scheduler.loading:Loading._share": "where two ask at once; tests/integration/test_loading.py",
+    "lightflow_dag_runner.store:Store._create_missing": "where a look that began broke off; in the simulation",
+    "lightflow_scheduler.runs:Runs._insert_several": "where starts come together; tests/contract/test_runs.py",
     "lightflow_scheduler.runs:Runs._begin": "in a queue that another scheduler serves; tests/e2e",
     "lightflow_scheduler.store:Store.fail": "where a version cannot be read; tests/integration/test_scheduler.py",
     "lightflow_scheduler.workers_view:WorkersView.stop": "a person's request, repeated as it is",

@@ -86,6 +86,13 @@ async def test_a_look_with_nothing_due_costs_a_known_dag_run_one_read(engine):
     assert set(steps.made) <= {"load", "apply", "remains"}
 
 
+async def test_a_task_that_is_queued_from_the_first_comes_after_those_that_wait(engine):
+    dag_run = await engine.begin_dag(engine.dag_of(*"abcd", **DIAMOND))
+    await engine.runner.look(dag_run)
+    inserted = [task["task"] async for task in engine.db["task_runs"].find().sort("$natural", 1)]
+    assert inserted == list("bcda"), "whoever runs a must find what follows it"
+
+
 async def test_a_look_at_nothing_does_nothing(engine):
     steps = engine.Steps()
     await engine.dag_runner(steps).look("forged")

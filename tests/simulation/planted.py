@@ -63,13 +63,13 @@ def _advance_before_children_exist() -> Patches:
     """A DAG run runs before its tasks exist, and they are made by its next look, if it ever comes."""
     create, become = DagStore.create_tasks, DagStore.become
 
-    async def later(self: DagStore, dag_run: Any, dag: Any) -> None:
-        self.__dict__.setdefault("postponed", {})[dag_run.id] = dag
+    async def later(self: DagStore, dag_run: Any, *given: Any) -> None:
+        self.__dict__.setdefault("postponed", {})[dag_run.id] = given
 
-    async def first(self: DagStore, dag_run: Any, *given: Any) -> bool:
-        moved = await become(self, dag_run, *given)
-        if dag := self.__dict__.get("postponed", {}).pop(dag_run.id, None):
-            await create(self, dag_run, dag)
+    async def first(self: DagStore, dag_run: Any, *move: Any) -> bool:
+        moved = await become(self, dag_run, *move)
+        if given := self.__dict__.get("postponed", {}).pop(dag_run.id, None):
+            await create(self, dag_run, *given)
         return moved
 
     return [mock.patch.object(DagStore, "create_tasks", later), mock.patch.object(DagStore, "become", first)]

@@ -11,7 +11,7 @@ import lightflow_scheduler
 import lightflow_task_worker
 from lightflow.runtime.failpoints import WRITES
 
-SENDS = frozenset({"send", "execute", "send_task"})
+SENDS = frozenset({"send", "execute", "publish"})
 
 PACKAGES = {
     "lightflow.runtime": Path(lightflow.__file__).parent / "runtime",
@@ -62,4 +62,4 @@ def _calls(function: ast.AST, name: str) -> Iterator[Step]:
 def _is_send(target: ast.expr) -> bool:
     """Whether what is called is something that sends: told by its name."""
     last = target.attr if isinstance(target, ast.Attribute) else target.id if isinstance(target, ast.Name) else ""
-    return last in {"hints", "_hints", "pipeline", "_app"}
+    return last in {"hints", "_hints", "pipeline", "producer"}

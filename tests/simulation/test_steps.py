@@ -16,8 +16,8 @@ UNKNOWN_TO_FAILPOINTS = {
 def test_the_steps_that_matter_most_are_found() -> None:
     names = {step.name for step in all_steps()}
     assert {
-        "lightflow_scheduler.store:Store.save",
-        "lightflow_dag_runner.store:Store.apply",
+        "lightflow_scheduler.store:Store._save_several",
+        "lightflow_dag_runner.store:Store._apply_several",
         "lightflow_task_worker.store:Store.commit",
         "lightflow_task_worker.store:Store.claim",
         "lightflow.runtime.takeback:TakeBack.end",

@@ -49,10 +49,10 @@ STEPS = (
     AtStep(
         "killed after a move",
         KILL_AFTER,
-        "lightflow_dag_runner.store:Store.become",
-        "lightflow_dag_runner.store:Store.create_tasks",
-        "lightflow_scheduler.store:Store.create_dag_runs",
-        "lightflow_scheduler.store:Store.save",
+        "lightflow_dag_runner.store:Store._move_several",
+        "lightflow_dag_runner.store:Store._create_several",
+        "lightflow_scheduler.store:Store._create_several",
+        "lightflow_scheduler.store:Store._save_several",
         bound=10,
     ),
 )

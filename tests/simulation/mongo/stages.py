@@ -16,6 +16,11 @@ def apply(name: str, operand: Any, found: list[Document], now: Any, data: Mappin
         return found[:operand]
     if name == "$project":
         return [projected(document, operand, now) for document in found]
+    if name == "$set":
+        computed = (
+            {at: expressions.evaluate(how, each, {"NOW": now}) for at, how in operand.items()} for each in found
+        )
+        return [{**document, **added} for document, added in zip(found, computed, strict=True)]
     if name == "$group":
         return _grouped(found, operand, now)
     if name == "$lookup":

@@ -39,9 +39,23 @@ def test_a_dag_run_without_tasks_asks_at_once_whether_it_is_over() -> None:
 
 
 @pytest.mark.parametrize("reason", Reason)
-def test_a_dag_run_that_is_stopped_before_it_began_ends_at_once_with_all_its_tasks_stopped(reason: Reason) -> None:
-    decision = decide(JOIN, DagFacts(State.PENDING, stop=reason))
-    assert decision == DagDecision(create_tasks=True, become=State(reason), reason=reason, stop_open=True)
+def test_a_dag_run_that_is_stopped_before_it_began_ends_with_all_its_tasks_stopped(reason: Reason) -> None:
+    facts = DagFacts(State.PENDING, stop=reason)
+    assert decide(JOIN, facts) == DagDecision(create_tasks=True, stop_open=True, count=True)
+    assert decide(JOIN, replace(facts, remaining=False)) == DagDecision(become=State(reason), reason=reason)
+
+
+@pytest.mark.parametrize("facts", [{"remaining": True}, {"remaining": False, "fresh": {0: SUCCEEDED}}], ids=str)
+def test_one_that_is_stopped_after_a_look_queued_its_tasks_and_broke_off_runs_before_it_stops(facts: Any) -> None:
+    pending = DagFacts(State.PENDING, stop=Reason.STOPPED, **facts)
+    assert decide(JOIN, pending) == DagDecision(become=State.RUNNING, again=True)
+    assert decide(JOIN, replace(pending, state=State.RUNNING)).become is State.STOPPING
+
+
+def test_a_look_that_queued_the_tasks_and_broke_off_is_finished_by_the_next() -> None:
+    decision = decide(JOIN, DagFacts(State.PENDING, fresh={0: SUCCEEDED}, known={0: SUCCEEDED}))
+    assert decision == DagDecision(create_tasks=True, become=State.RUNNING, queue=(1,), again=True)
+    assert not decision.begins
 
 
 def test_a_look_that_began_and_broke_off_is_finished_by_the_next() -> None:

@@ -122,7 +122,7 @@ class World:
             self.stop, self.dirty = reason, self.writes
             self.hint()
 
-    def become(self, expected: tuple[State, Reason | None], decision: DagDecision) -> bool:
+    def become(self, expected: tuple[State, Reason | None], decision: DagDecision, dirty: int | None) -> bool:
         if (self.state, self.reason) != expected:
             return False
         assert decision.become is not None
@@ -130,6 +130,8 @@ class World:
             DAG.check(self.state, decision.become)
         self.state = decision.become
         self.reason = decision.reason or self.reason
+        if decision.begins and self.dirty == dirty:
+            self.dirty = None
         return True
 
     def move(self, index: int, target: State, *sources: State, marked: bool = False) -> bool:
@@ -183,13 +185,13 @@ def look(world: World, cache: dict[int, Final]) -> Steps:
             begins=dirty is not None,
         )
         yield
-        if (yield from _follow(world, facts, cache)):
+        if (yield from _follow(world, facts, cache, dirty)):
             break
     if world.dirty == dirty:
         world.dirty = None
 
 
-def _follow(world: World, facts: DagFacts, cache: dict[int, Final]) -> Generator[None, None, bool]:
+def _follow(world: World, facts: DagFacts, cache: dict[int, Final], dirty: int | None) -> Generator[None, None, bool]:
     """Decide and act until the look is complete; False when it must start over."""
     while True:
         decision = decide(world.dag, facts)
@@ -199,28 +201,32 @@ def _follow(world: World, facts: DagFacts, cache: dict[int, Final]) -> Generator
             facts = replace(facts, known={**facts.known, **ends}, still_open=still_open, breadth=facts.breadth * 2)
             yield
             continue
-        if not (yield from _act(world, facts, decision)):
+        if not (yield from _act(world, facts, decision, dirty)):
             return False
         cache.update(facts.known)
-        if not decision.count:
+        if not decision.count and not decision.again:
             return True
+        state, reason = decision.become or facts.state, decision.reason or facts.reason
+        if not decision.count:
+            facts = replace(facts, state=state, reason=reason, remaining=None)
+            continue
         open_tasks = any(task.state not in FINAL for task in world.tasks.values())
         if not open_tasks and world.fresh().keys() - facts.fresh.keys():
             return False
-        state, reason = decision.become or facts.state, decision.reason or facts.reason
         facts = replace(facts, state=state, reason=reason, remaining=open_tasks)
         yield
 
 
-def _act(world: World, facts: DagFacts, decision: DagDecision) -> Generator[None, None, bool]:
+def _act(world: World, facts: DagFacts, decision: DagDecision, dirty: int | None) -> Generator[None, None, bool]:
     if decision.create_tasks:
         for index in world.random.sample(range(len(world.dag.tasks)), len(world.dag.tasks)):
-            world.tasks.setdefault(index, TaskRun())
+            created = TaskRun(state=State.QUEUED if index in decision.queue else State.WAITING)
+            world.tasks.setdefault(index, created)
             if index % 8 == 0:
                 yield
         yield
     if decision.become is not None:
-        if not world.become((facts.state, facts.reason), decision):
+        if not world.become((facts.state, facts.reason), decision, dirty):
             return False
         yield
     if decision.stop_open:
@@ -233,7 +239,7 @@ def _act(world: World, facts: DagFacts, decision: DagDecision) -> Generator[None
     for index in decision.skip:
         world.move(index, State.SKIPPED, State.WAITING)
         yield
-    for index in decision.queue:
+    for index in () if decision.create_tasks else decision.queue:
         world.move(index, State.QUEUED, State.WAITING)
         yield
     for index in decision.propagated:
@@ -252,14 +258,14 @@ def work(world: World, index: int) -> Steps:
     attempt = task.attempt
     yield
     ending, limit = world.plans[index].outcome(attempt - 1)
-    if world.stop is not None or world.state is not State.RUNNING:
+    if world.stop is not None or world.state not in (State.PENDING, State.RUNNING):
         ending = Ending.RETURNED
     else:
         yield
         assert world.expected[index] not in (State.SKIPPED, BLOCKED), f"task {index} ran and should not have"
         task.ran = True
         yield
-    stopping = world.stop is not None or world.state is not State.RUNNING
+    stopping = world.stop is not None or world.state not in (State.PENDING, State.RUNNING)
     yield
     for _ in range(world.random.choice((1, 1, 2))):  # a lost reply has the commit repeated
         if task.state is not State.RUNNING or task.attempt != attempt:

@@ -63,7 +63,7 @@ class DagRunner:
             dag = (await self.specs.get(dag_run.document["version"])).dag(dag_run.document["dag"])
         except (WorkflowUnknown, PayloadForged) as error:
             dag, dag_run = DagSpec(dag_run.document["dag"]), _failed(dag_run, error)
-        facts = self._facts(dag_run)
+        facts, begun = self._facts(dag_run), False
         while True:
             decision = decide(dag, facts)
             if decision.probe:
@@ -76,10 +76,11 @@ class DagRunner:
                 reason=decision.reason or facts.reason,
                 known={**facts.known, **dict.fromkeys(decision.skip, SKIPPED)},
             )
-            if not decision.count:
+            begun = begun or decision.begins
+            if not decision.count and not decision.again:
                 break
-            facts = replace(facts, remaining=await self._count(dag_run, facts))
-        await self._finish(dag_run, facts)
+            facts = replace(facts, remaining=await self._count(dag_run, facts) if decision.count else None)
+        await self._finish(dag_run, facts, begun)
 
     def _facts(self, dag_run: DagRun) -> DagFacts:
         document = dag_run.document
@@ -105,12 +106,13 @@ class DagRunner:
 
     async def _act(self, dag_run: DagRun, dag: DagSpec, seen: DagFacts, decision: DagDecision) -> None:
         if decision.create_tasks:
-            await self.store.create_tasks(dag_run, dag)
+            await self.store.create_tasks(dag_run, dag, decision.queue)
+            self._hint_at(dag_run, dag, decision.queue)
         if decision.become is not None and not await self.store.become(dag_run, seen, decision):
             raise StaleLook
         await self.store.apply(dag_run.id, decision)
-        for queue, indexes in _by_queue(dag, decision.queue).items():
-            self.hints.send(Service.TASK_WORKER, queue, (ids.task_run_id(dag_run.id, index) for index in indexes))
+        if not decision.create_tasks:
+            self._hint_at(dag_run, dag, decision.queue)
         if decision.become in FINAL or decision.become is State.STOPPING:
             self.hints.send(Service.SCHEDULER, dag_run.document["run_queue"], [dag_run.document["run"]])
         if decision.become is State.STOPPING:
@@ -120,13 +122,17 @@ class DagRunner:
         elif decision.queue or decision.skip or decision.propagated:
             await self.notifier.publish("task", run=dag_run.document["run"])
 
-    async def _finish(self, dag_run: DagRun, facts: DagFacts) -> None:
+    def _hint_at(self, dag_run: DagRun, dag: DagSpec, indexes: Iterable[int]) -> None:
+        for queue, queued in _by_queue(dag, indexes).items():
+            self.hints.send(Service.TASK_WORKER, queue, (ids.task_run_id(dag_run.id, index) for index in queued))
+
+    async def _finish(self, dag_run: DagRun, facts: DagFacts, begun: bool) -> None:
         if facts.state in FINAL:
             self.knowledge.forget(dag_run.id)
         else:
             self.knowledge.learn(dag_run.id, dict(facts.known))
         # While it stops, a worker that does not know may hand over in vain, which leaves no mark: sweeps look again.
-        if "dirty" in dag_run.document and facts.state is not State.STOPPING:
+        if "dirty" in dag_run.document and facts.state is not State.STOPPING and not begun:
             await self.store.looked_at(dag_run)
 
 

@@ -1,7 +1,7 @@
 """DAG runs and their tasks in MongoDB: each method is one atomic step, safe to repeat."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 
 from pymongo import UpdateMany, UpdateOne
@@ -72,7 +72,7 @@ class Store:
             {"$match": {"dag_run": these, "marked": True}},
             {"$limit": FRESH_AT_ONCE},
             {"$project": {"dag_run": 1, "index": 1, "state": 1, "selected": 1, "error": 1, "task": 1}},
-            {"$unionWith": {"coll": "dag_runs", "pipeline": [{"$match": {"_id": these}}]}},
+            {"$unionWith": {"coll": "dag_runs", "pipeline": [{"$match": {"_id": these}}, {"$set": {"now": NOW}}]}},
         ]
         found = [doc async for doc in await self._task_runs.aggregate(pipeline, batchSize=FRESH_AT_ONCE + 1)]
         tasks: dict[str, list[Document]] = {dag_run: [] for dag_run in dag_runs}
@@ -93,29 +93,41 @@ class Store:
         found = self._task_runs.find(wanted, {"index": 1, "state": 1, "selected": 1})
         return {task["index"]: _final(task) async for task in found if State(task["state"]) in FINAL}
 
-    async def create_tasks(self, dag_run: DagRun, dag: DagSpec) -> None:
-        """Insert the tasks that do not exist yet, waiting."""
+    async def create_tasks(self, dag_run: DagRun, dag: DagSpec, queue: Iterable[int]) -> None:
+        """Insert the tasks that do not exist yet, some of them queued, the others waiting."""
         if dag.tasks:
-            await self._creations.one((dag_run.document, dag))
+            await self._creations.one(list(_new_tasks(dag_run.document, dag, frozenset(queue))))
 
-    async def _create_several(self, creations: Sequence[tuple[Document, DagSpec]]) -> list[None]:
-        tasks = (task for dag_run, dag in creations for task in _new_tasks(dag_run, dag))
+    async def _create_several(self, creations: Sequence[list[Document]]) -> list[None]:
+        """Those that wait come first: whoever runs one that is queued must find what follows it."""
+        tasks = sorted((task for tasks in creations for task in tasks), key=lambda task: "ready_at" in task)
         try:
-            await self._task_runs.insert_many(tasks, ordered=False)
+            await self._task_runs.insert_many(tasks, ordered=True)
         except BulkWriteError as error:
             check_duplicates(error)
+            await self._create_missing([task for task in tasks if "ready_at" not in task])
+            await self._create_missing([task for task in tasks if "ready_at" in task])
         return [None] * len(creations)
+
+    async def _create_missing(self, tasks: Sequence[Document]) -> None:
+        try:
+            if tasks:
+                await self._task_runs.insert_many(tasks, ordered=False)
+        except BulkWriteError as error:
+            check_duplicates(error)
 
     async def become(self, dag_run: DagRun, seen: DagFacts, decision: DagDecision) -> bool:
         """Make the decided move from the state and reason that were seen; False when they are no longer those.
 
-        What the scheduler must see of it is marked in the same update.
+        What the scheduler must see of it is marked in the same update, and a look that begins the DAG run ends by it.
         """
         assert decision.become is not None, "a decision without a move has nothing to save"
         mark = ids.new_id()
         change: Document = {"state": decision.become.value, "changed_at": NOW, MARK: mark}
         if decision.become is State.RUNNING:
             change |= {"started_at": NOW, **self._begun_by}
+        if decision.begins and "dirty" in dag_run.document:
+            change["dirty"] = {"$cond": [{"$eq": ["$dirty", dag_run.document["dirty"]]}, "$$REMOVE", "$dirty"]}
         if decision.reason is not None:
             change["reason"] = decision.reason.value
         if dag_run.errors:
@@ -128,12 +140,14 @@ class Store:
         return await self._moves.one(Expecting(dag_run.id, mark, UpdateOne(expected, [{"$set": change}])))
 
     async def _move_several(self, updates: Sequence[Expecting]) -> list[bool]:
-        return await expecting.made(self._dag_runs, updates)
+        done = await self._dag_runs.bulk_write([each.update for each in updates], ordered=False)
+        return await expecting.made(self._dag_runs, updates, done.matched_count)
 
     async def apply(self, dag_run: str, decision: DagDecision) -> None:
         """Move the tasks as decided, then clear the marks, in one command whose steps keep that order."""
         steps = [moves.stop_open(dag_run)] if decision.stop_open else []
-        steps += moves.follow(dag_run, decision.queue, decision.skip, decision.propagated)
+        queue = () if decision.create_tasks else decision.queue
+        steps += moves.follow(dag_run, queue, decision.skip, decision.propagated)
         if steps:
             await self._applications.one(steps)
 
@@ -196,7 +210,7 @@ def _final(task: Document) -> Final:
     return Final(State(task["state"]), None if selected is None else tuple(selected))
 
 
-def _new_tasks(dag_run: Document, dag: DagSpec) -> Iterable[Document]:
+def _new_tasks(dag_run: Document, dag: DagSpec, queue: Set[int]) -> Iterable[Document]:
     common = {
         "schema": SCHEMA,
         "run": dag_run["run"],
@@ -205,12 +219,13 @@ def _new_tasks(dag_run: Document, dag: DagSpec) -> Iterable[Document]:
         "dag_queue": dag_run["queue"],
         "version": dag_run["version"],
         "python": dag_run["python"],
-        "state": State.WAITING.value,
         "attempts": [],
         "errors": 0,
         "deaths": 0,
         "losses": 0,
     }
+    waiting = {"state": State.WAITING.value}
+    queued = {"state": State.QUEUED.value, "ready_at": dag_run["now"], "changed_at": dag_run["now"]}
     for index, task in enumerate(dag.tasks):
         yield {
             "_id": ids.task_run_id(dag_run["_id"], index),
@@ -218,4 +233,5 @@ def _new_tasks(dag_run: Document, dag: DagSpec) -> Iterable[Document]:
             "task": task.name,
             "queue": task.queue,
             **common,
+            **(queued if index in queue else waiting),
         }

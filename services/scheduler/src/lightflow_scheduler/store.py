@@ -134,7 +134,8 @@ class Store:
         return {**run.document, **change} if await self._saves.one(step) else None
 
     async def _save_several(self, updates: Sequence[Expecting]) -> list[bool]:
-        return await expecting.made(self._runs, updates)
+        done = await self._runs.bulk_write([each.update for each in updates], ordered=False)
+        return await expecting.made(self._runs, updates, done.matched_count)
 
     async def fail(self, run: Run, error: Exception) -> None:
         """Record that a run cannot begin, and why."""

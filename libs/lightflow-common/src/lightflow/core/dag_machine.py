@@ -39,9 +39,10 @@ class DagFacts:
 
 @dataclass(frozen=True, slots=True)
 class DagDecision:
-    """What to save and do, in this order; `probe` and `count` ask for facts and for another decision.
+    """What to save and do, in this order; `probe` and `count` ask for facts and for another decision, `again` for that.
 
-    Tasks are skipped before others are queued: a task may run because one before it was skipped.
+    Tasks that are created and are to be queued are queued from the first. Others are skipped before any is queued: a
+    task may run because one before it was skipped.
     """
 
     probe: tuple[int, ...] = ()
@@ -53,6 +54,12 @@ class DagDecision:
     queue: tuple[int, ...] = ()
     propagated: tuple[int, ...] = ()
     count: bool = False
+    again: bool = False
+
+    @property
+    def begins(self) -> bool:
+        """Whether the DAG run begins by this, and nothing is left to do of that."""
+        return self.become is State.RUNNING and not self.again
 
 
 def decide(dag: DagSpec, facts: DagFacts) -> DagDecision:
@@ -61,7 +68,7 @@ def decide(dag: DagSpec, facts: DagFacts) -> DagDecision:
         return DagDecision(stop_open=facts.begins, propagated=tuple(facts.fresh))
     reason = strongest([facts.stop, facts.reason, *map(_reason_of, facts.fresh.values())])
     if facts.state is State.PENDING:
-        return _begin(dag, reason)
+        return _begin(dag, facts, reason)
     if reason is not None:
         return _stop(facts, reason)
     return _go_on(dag, facts)
@@ -71,12 +78,17 @@ def _reason_of(end: Final) -> Reason | None:
     return _REASONS.get(end.state)
 
 
-def _begin(dag: DagSpec, reason: Reason | None) -> DagDecision:
-    if reason is not None:
-        # Its tasks are created all the same: a look that overlaps and did not see the reason then adds none behind us.
-        become = DAG.check(State.PENDING, State(reason))
-        return DagDecision(create_tasks=True, become=become, reason=reason, stop_open=True)
-    return DagDecision(create_tasks=True, become=State.RUNNING, queue=dag.roots, count=not dag.tasks)
+def _begin(dag: DagSpec, facts: DagFacts, reason: Reason | None) -> DagDecision:
+    if reason is None:
+        queue = tuple(root for root in dag.roots if root not in facts.known)
+        again = bool(facts.fresh)  # an earlier look broke off, and its tasks did not wait
+        return DagDecision(create_tasks=True, become=State.RUNNING, queue=queue, count=not dag.tasks, again=again)
+    if facts.remaining is None:
+        # They are created all the same: a look that overlaps and did not see the reason then queues none behind us.
+        return DagDecision(create_tasks=True, stop_open=True, count=True)
+    if facts.remaining or facts.fresh:
+        return DagDecision(become=State.RUNNING, again=True)
+    return DagDecision(become=DAG.check(State.PENDING, State(reason)), reason=reason)
 
 
 def _stop(facts: DagFacts, reason: Reason) -> DagDecision:

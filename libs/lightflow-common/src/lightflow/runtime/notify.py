@@ -196,6 +196,8 @@ def _parse(message: dict[str, Any]) -> list[Look]:
         said = json.loads(message["data"])
     except ValueError:
         said = None
+    if isinstance(said, dict):  # by a release that told one look at a time
+        said = [said]
     if isinstance(said, list) and all(isinstance(each, dict) and "kind" in each for each in said):
         return [Look(str(each.pop("kind")), {key: str(value) for key, value in each.items()}) for each in said]
     logger.warning("a notification that nobody here could have sent was dropped: %.100r", message["data"])
