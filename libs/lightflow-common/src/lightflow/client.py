@@ -13,12 +13,12 @@ States are texts: pending, running, stopping, and in the end succeeded, stopped,
 waiting, queued and skipped. When the system cannot be reached calls raise NoControlService.
 """
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from math import inf
 from pathlib import Path
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Self
 
 from lightflow.core.errors import LightflowException, NoControlService, RequestFailed, WorkflowImportError
@@ -114,9 +114,8 @@ class Run:
     workflow: str
     """the name of the workflow"""
 
-    def __init__(self, control: ControlClient, connect: Callable[[], ControlClient], message: "pb.Run") -> None:
+    def __init__(self, control: ControlClient, message: "pb.Run") -> None:
         self._control = control
-        self._connect = connect
         self._last = message
         self.id = message.run_id
         self.workflow = message.workflow
@@ -140,16 +139,25 @@ class Run:
 
         An outage of the system is waited through for 30 s.
         """
-        late = threading.Event()
-        # Only a wait with a limit needs a connection of its own: closing it ends the wait.
-        with nullcontext(self._control) if timeout is None else self._connect() as own, _after(timeout, late, own):
-            try:
-                for message in reopened(lambda: own.watch_run(self.id, tasks=False), pause=late.wait):
-                    self._last = message.run if message else self._last
-            except (RequestFailed, NoControlService):
-                if not late.is_set():
-                    raise
-        if late.is_set() and self._last.state not in FINAL:
+        until = inf if timeout is None else monotonic() + timeout
+
+        def left() -> float:
+            return max(until - monotonic(), 0.0)
+
+        def pause(seconds: float) -> bool:
+            sleep(min(seconds, left()))
+            return not left()
+
+        def watch() -> "Iterator[pb.WatchRunResponse]":
+            return self._control.watch_run(self.id, tasks=False, timeout=None if timeout is None else left())
+
+        try:
+            for message in reopened(watch, pause=pause):
+                self._last = message.run if message else self._last
+        except (RequestFailed, NoControlService):
+            if left():
+                raise
+        if self._last.state not in FINAL:
             raise TimeoutError(f"run {self.id} is {self._last.state} after {timeout:g} s")
         return self.state
 
@@ -198,7 +206,7 @@ class Client:
     def __init__(self, target: str | None = None, *, config: "Config | None" = None) -> None:
         self._config = config or written_config()
         self._target = find_target(target, self._config, data_dir())
-        self._control = self._connect()
+        self._control = ControlClient(self._target)
 
     def close(self) -> None:
         """Close the connection."""
@@ -248,11 +256,8 @@ class Client:
         """What happens, from this call or `since` on, in all runs, or in one until it is final."""
         return map(_event, told(lambda time: self._control.watch_events(run_id, since=time), since))
 
-    def _connect(self) -> ControlClient:
-        return ControlClient(self._target)
-
     def _run(self, message: "pb.Run") -> Run:
-        return Run(self._control, self._connect, message)
+        return Run(self._control, message)
 
     def _start(self, name: str, upload: str, arguments: dict[str, Any], **options: Any) -> Run:
         from lightflow.runtime.datastore.encoding import encode
@@ -286,26 +291,6 @@ def _workflow(given: object) -> "Workflow":
     raise LightflowException(
         f"Client.start takes the name or the file of a workflow, a Workflow or a Dag, not a {type(given).__name__}"
     )
-
-
-@contextmanager
-def _after(seconds: float | None, late: threading.Event, control: ControlClient) -> Iterator[None]:
-    """After so many seconds within the block, say so and end the streams of this connection; with None never."""
-
-    def end() -> None:
-        late.set()
-        control.close()
-
-    if seconds is None:
-        yield
-        return
-    timer = threading.Timer(max(seconds, 0.0), end)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
 
 
 def _event(event: "pb.Event") -> Event:

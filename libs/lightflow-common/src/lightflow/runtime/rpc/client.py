@@ -109,9 +109,12 @@ class ControlClient:
         )
         return self._pages(self._stub.ListRuns, request, "runs")
 
-    def watch_run(self, run_id: str, *, tasks: bool = True) -> "Iterator[pb.WatchRunResponse]":
+    def watch_run(
+        self, run_id: str, *, tasks: bool = True, timeout: float | None = None
+    ) -> "Iterator[pb.WatchRunResponse]":
         """The whole run, then what changes, until it is final; without `tasks` only the run itself."""
-        return self._stream(self._stub.WatchRun, self._pb.WatchRunRequest(run_id=run_id, without_tasks=not tasks))
+        request = self._pb.WatchRunRequest(run_id=run_id, without_tasks=not tasks)
+        return self._stream(self._stub.WatchRun, request, timeout)
 
     def list_tasks(
         self, run_id: str = "", *, states: Iterable[str] = (), queue: str = "", page_size: int = 0
