@@ -261,6 +261,13 @@ async def test_what_a_dead_worker_held_runs_again_elsewhere(engine, begun, claim
     assert (await claim(engine.worker_called("living")))["_id"] == first["_id"]
 
 
+async def test_so_it_does_where_its_dag_run_is_not_yet_recorded_as_running(engine, begun, claim, take_back):
+    dag_run = await begun("a")
+    await engine.db["dag_runs"].update_one({"_id": dag_run}, {"$set": {"state": "pending"}})
+    await take_back.from_dead((await claim())["holder"])
+    assert await engine.states(dag_run) == {"a": "queued"}
+
+
 async def test_taking_back_twice_counts_once(engine, begun, claim, take_back):
     await begun("a")
     task = await claim()

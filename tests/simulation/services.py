@@ -176,7 +176,7 @@ async def scheduler(world: "World", process: Process) -> None:
     sweep = RunSweep(with_.hints, with_.queues, (QUEUES[Service.SCHEDULER],))
     service = _looking(world, process, with_, Service.SCHEDULER, moves.look, sweep)
     collaborators = Collaborators(
-        with_.db, with_.notifier, with_.payloads, with_.data, with_.hints, service.look_at, service.is_alive
+        with_.db, with_.notifier, with_.payloads, with_.data, with_.hints, service.look_at, service.is_alive, moves.know
     )
     world.controls[process] = ControlServicer(collaborators)
     await _serve(process, with_, service)

@@ -3,7 +3,7 @@
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from lightflow.core import ids
 from lightflow.core.errors import PayloadForged, WorkflowUnknown
@@ -13,7 +13,7 @@ from lightflow.queue.const import DefaultJobQueueName
 from lightflow.runtime.datastore.mongo import RunStore
 from lightflow.runtime.datastore.tree import from_tree, to_tree
 from lightflow.runtime.hints import Hints
-from lightflow.runtime.mongo import SCHEMA
+from lightflow.runtime.mongo import SCHEMA, Document
 from lightflow.runtime.notify import Notifier
 from lightflow.runtime.payloads import Payloads
 from lightflow.runtime.specs import Specs
@@ -32,10 +32,15 @@ class Scheduler:
     payloads: Payloads
     hints: Hints
     notifier: Notifier
+    known: dict[str, Document] = field(default_factory=dict)
+
+    def know(self, run: Document) -> None:
+        """Take a run as it was just written for what the next look would read; a move that is saved checks it."""
+        self.known[run["_id"]] = run
 
     async def look(self, run_id: str) -> None:
         """Do what is due for a run; with nothing due this costs one read."""
-        while (run := await self.store.load(run_id)) is not None:
+        while (run := self._known(run_id) or await self.store.load(run_id)) is not None:
             if run.document["schema"] > SCHEMA:
                 logger.warning("run %s was written by a newer release and is left to it", run_id)
                 return
@@ -48,6 +53,10 @@ class Scheduler:
                 return
             if await self._act(run, decision):
                 return
+
+    def _known(self, run_id: str) -> Run | None:
+        document = self.known.pop(run_id, None)
+        return None if document is None else Run(document)
 
     async def _act(self, run: Run, decision: RunDecision) -> bool:
         """Save and do what was decided; whether the look is over by that."""

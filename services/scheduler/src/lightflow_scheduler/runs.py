@@ -104,7 +104,7 @@ class Runs:
             await self._with.payloads.remove(run["_id"])
             accepted = await self._accepted.one(run["key"])
         assert accepted is not None
-        self._begin(accepted)
+        self._begin(run | accepted if accepted["_id"] == run["_id"] else accepted)
         return accepted
 
     async def _insert_several(self, runs: Sequence[Document]) -> list[Document | None]:
@@ -139,6 +139,8 @@ class Runs:
     def _begin(self, run: Document) -> None:
         """Have the first look made, by a scheduler that serves the run's queue: here, or by a hint to it."""
         if run["queue"] in self._with.queues:
+            if "starts" in run:
+                self._with.know(run)
             self._with.look(run["_id"])
         else:
             self._with.hints.send(Service.SCHEDULER, run["queue"], [run["_id"]])

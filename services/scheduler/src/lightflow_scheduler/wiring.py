@@ -37,12 +37,14 @@ async def serve(config: Config, stop: asyncio.Event) -> None:
             RunSweep(with_.hints, with_.queues, settings.queues),
             lambda look_at: jobs.consumer(config, settings, look_at),
         )
-        collaborators = _collaborators(with_, settings, service)
+        collaborators = _collaborators(with_, settings, service, scheduler)
         async with service.member(), _control(collaborators, settings, member) as register:
             await service.serve(stop, retention_of(collaborators).keep(), reentered=register)
 
 
-def _collaborators(with_: Connections, settings: Settings, service: LookingService) -> Collaborators:
+def _collaborators(
+    with_: Connections, settings: Settings, service: LookingService, scheduler: Scheduler
+) -> Collaborators:
     return Collaborators(
         db=with_.db,
         notifier=with_.notifier,
@@ -51,6 +53,7 @@ def _collaborators(with_: Connections, settings: Settings, service: LookingServi
         hints=with_.hints,
         look=service.look_at,
         alive=service.is_alive,
+        know=scheduler.know,
         load_timeout=settings.engine.load_timeout,
         stop_grace=settings.engine.stop_grace,
         queues=settings.queues,

@@ -6,11 +6,9 @@ from typing import Any
 
 from lightflow.core import ids
 from lightflow.core.graph import DagSpec
-from lightflow.core.states import Reason, State
+from lightflow.core.states import GOING_ON, Reason, State
 from lightflow.runtime.batches import Batches
 from lightflow.runtime.mongo import NOW, Database, Document
-
-GOING_ON = (State.PENDING, State.RUNNING)
 
 
 @dataclass(frozen=True, slots=True)

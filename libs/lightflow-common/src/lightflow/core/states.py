@@ -43,6 +43,9 @@ class Reason(StrEnum):
 
 FINAL = frozenset({State.SUCCEEDED, State.SKIPPED, State.STOPPED, State.ABORTED, State.FAILED})
 
+GOING_ON = frozenset({State.PENDING, State.RUNNING})
+"""States of runs and DAG runs whose tasks may run: the first begin a little before it is recorded that they do."""
+
 
 def strongest(reasons: Iterable[Reason | None]) -> Reason | None:
     """The reason that wins: failed before aborted before stopped; None when there is none."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from lightflow.core.errors import PayloadForged, WorkflowUnknown
 from lightflow.core.graph import DagSpec
 from lightflow.core.outcomes import Bounds, Ending, ErrorInfo, Outcome
-from lightflow.core.states import Service, State
+from lightflow.core.states import GOING_ON, Service, State
 from lightflow.runtime import attempts
 from lightflow.runtime.hints import Hints
 from lightflow.runtime.mongo import Database, Document
@@ -59,4 +59,4 @@ class TakeBack:
 
     async def _is_stopping(self, task: Document) -> bool:
         dag_run = await self.db["dag_runs"].find_one({"_id": task["dag_run"]}, {"stop": 1, "state": 1})
-        return dag_run is None or bool(dag_run.get("stop")) or dag_run["state"] != State.RUNNING
+        return dag_run is None or bool(dag_run.get("stop")) or State(dag_run["state"]) not in GOING_ON
