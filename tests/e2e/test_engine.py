@@ -204,9 +204,10 @@ def test_only_ids_travel_through_redis(pair_of_workers: System) -> None:
         assert (set(hint), hint["v"], keywords) == ({"v", "ids"}, 1, {})
         assert all(id_.startswith(run.id) for id_ in hint["ids"])
     looks = [
-        json.loads(words[2])
+        look
         for words in seen
         if words[0] == "PUBLISH" and words[1] in ("lightflow:look", "lightflow:progress")
+        for look in json.loads(words[2])
     ]
     assert {"run", "log"} <= {look["kind"] for look in looks}
     assert {key for look in looks for key in look} <= {"kind", "run", "dag", "task", "load", "state", "worker"}

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 RUNS = {
     "random schedules find nothing": ("--schedules", "120"),
     "no fault at any step of the code does harm": ("--schedules", "80", "--every-step"),
-    "each of the planted bugs is found": ("--schedules", "100", "--plant-each"),
+    "each of the planted bugs is found": ("--schedules", "250", "--plant-each"),
 }
 
 

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from math import inf
 from pathlib import Path
-from time import monotonic, sleep
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Self
 
 from lightflow.core.errors import LightflowException, NoControlService, RequestFailed, WorkflowImportError
@@ -144,15 +144,12 @@ class Run:
         def left() -> float:
             return max(until - monotonic(), 0.0)
 
-        def pause(seconds: float) -> bool:
-            sleep(min(seconds, left()))
-            return not left()
-
         def watch() -> "Iterator[pb.WatchRunResponse]":
-            return self._control.watch_run(self.id, tasks=False, timeout=None if timeout is None else left())
+            limit = None if timeout is None else left()
+            return iter(()) if limit == 0 else self._control.watch_run(self.id, tasks=False, timeout=limit)
 
         try:
-            for message in reopened(watch, pause=pause):
+            for message in reopened(watch):
                 self._last = message.run if message else self._last
         except (RequestFailed, NoControlService):
             if left():
