@@ -34,7 +34,7 @@ HIDDEN: Mapping[str, str] = {
 }
 """Bugs that do not show in real processes, and why."""
 
-FORM = Options(replace(SHORT, patience=15.0), (), duration=10.0, each=2, thrice=0, calm=False, largest=20, at_once=3)
+FORM = Options(replace(SHORT, patience=15.0), (), duration=10.0, each=4, thrice=0, calm=False, largest=20, at_once=3)
 
 
 def form(bug: str) -> Options:

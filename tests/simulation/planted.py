@@ -10,6 +10,7 @@ from lightflow.core.ids import new_id
 from lightflow.core.leases import LeaseWatch, _Seen
 from lightflow.runtime import attempts, moves
 from lightflow.runtime.datastore.mongo import RunStore
+from lightflow.runtime.rpc.async_client import AsyncControlClient
 from lightflow.runtime.sweep import Sweep
 from lightflow_dag_runner.store import Store as DagStore
 from lightflow_task_worker import calls
@@ -77,12 +78,24 @@ def _advance_before_children_exist() -> Patches:
 
 def _start_dags_twice() -> Patches:
     """A request for a DAG that is repeated starts another one."""
-    start_dag = calls._CALLS["start_dag"]
+    start_dag, call = calls._CALLS["start_dag"], AsyncControlClient._call
 
     async def careless(self: TaskCalls, header: Any, payload: bytes) -> Any:
         return await start_dag(self, {**header, "call": new_id()}, payload)
 
-    return [mock.patch.dict(calls._CALLS, start_dag=careless)]
+    async def forgetful(self: AsyncControlClient, method: str, request: Callable[[], Any], *given: Any) -> Any:
+        def renewed() -> Any:
+            asked = request()
+            if method == "StartDag":
+                asked.request_id = new_id()
+            return asked
+
+        return await call(self, method, renewed, *given)
+
+    return [
+        mock.patch.dict(calls._CALLS, start_dag=careless),
+        mock.patch.object(AsyncControlClient, "_call", forgetful),
+    ]
 
 
 def _push_twice() -> Patches:

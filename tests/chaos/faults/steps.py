@@ -46,10 +46,10 @@ STEPS = (
     AtStep("reply of an outcome lost", LOST, "lightflow_task_worker.store:Store.commit", bound=15),
     AtStep("reply of a push lost", LOST, "lightflow.runtime.datastore.mongo:RunStore._write", bound=15),
     AtStep("reply of a start lost", LOST, "lightflow_scheduler.signals:Signals.start_dag", bound=15),
+    AtStep("killed after a move", KILL_AFTER, "lightflow_dag_runner.store:Store._move_several", bound=10),
     AtStep(
-        "killed after a move",
+        "killed between moves",
         KILL_AFTER,
-        "lightflow_dag_runner.store:Store._move_several",
         "lightflow_dag_runner.store:Store._create_several",
         "lightflow_scheduler.store:Store._create_several",
         "lightflow_scheduler.store:Store._save_several",
