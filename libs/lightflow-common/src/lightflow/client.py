@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from lightflow.models import Dag, TaskData, Workflow
 
 
+MARGIN = 0.02
+"""Seconds by which the clocks of two libraries may round apart."""
+
 __all__ = ["Client", "Event", "LogLine", "Run", "WorkflowInfo"]
 
 
@@ -145,8 +148,9 @@ class Run:
             return max(until - monotonic(), 0.0)
 
         def watch() -> "Iterator[pb.WatchRunResponse]":
-            limit = None if timeout is None else left()
-            return iter(()) if limit == 0 else self._control.watch_run(self.id, tasks=False, timeout=limit)
+            # A little longer, so that nothing is left when the call ends for lack of time.
+            limit = None if timeout is None else left() + MARGIN
+            return self._control.watch_run(self.id, tasks=False, timeout=limit) if left() else iter(())
 
         try:
             for message in reopened(watch):
@@ -154,7 +158,7 @@ class Run:
         except (RequestFailed, NoControlService):
             if left():
                 raise
-        if self._last.state not in FINAL:
+        if self._last.state not in FINAL and not left():
             raise TimeoutError(f"run {self.id} is {self._last.state} after {timeout:g} s")
         return self.state
 

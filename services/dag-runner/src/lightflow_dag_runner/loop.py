@@ -12,11 +12,12 @@ from lightflow.core.graph import DagSpec
 from lightflow.core.readiness import SKIPPED
 from lightflow.core.states import FINAL, Reason, Service, State
 from lightflow.runtime.hints import Hints
+from lightflow.runtime.marks import AT_ONCE
 from lightflow.runtime.mongo import SCHEMA
 from lightflow.runtime.notify import Notifier
 from lightflow.runtime.specs import Specs
 from lightflow_dag_runner.knowledge import Knowledge
-from lightflow_dag_runner.store import FRESH_AT_ONCE, DagRun, Store
+from lightflow_dag_runner.store import DagRun, Store
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ class DagRunner:
                 await self._go(dag_run)
             except StaleLook:
                 return False
-            return len(dag_run.fresh) < FRESH_AT_ONCE
+            return len(dag_run.fresh) < AT_ONCE
         return True
 
     async def _go(self, dag_run: DagRun) -> None:

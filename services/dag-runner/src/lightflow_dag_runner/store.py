@@ -15,9 +15,9 @@ from lightflow.core.states import FINAL, State
 from lightflow.runtime import expecting, moves
 from lightflow.runtime.batches import Batches
 from lightflow.runtime.expecting import MARK, Expecting
+from lightflow.runtime.marks import with_marked
 from lightflow.runtime.mongo import NOW, SCHEMA, Database, Document, check_duplicates
 
-FRESH_AT_ONCE = 10_000
 OPEN_AT_ONCE = 1_000
 OPEN = [state.value for state in (State.WAITING, State.QUEUED, State.RUNNING)]
 
@@ -51,6 +51,7 @@ class Store:
     """What a dag-runner reads and writes; what looks ask for at the same time goes in one command."""
 
     def __init__(self, db: Database, worker: str) -> None:
+        self._db = db
         self._dag_runs = db["dag_runs"]
         self._task_runs = db["task_runs"]
         self._begun_by = {"worker": {"$literal": worker}, "pid": os.getpid()}
@@ -66,26 +67,9 @@ class Store:
         return await self._loads.one(dag_run)
 
     async def _load_several(self, dag_runs: Sequence[str]) -> list[DagRun | None]:
-        """The marks are read first: what is known of a DAG run is then never older than what is known of its tasks."""
-        these = {"$in": list(dag_runs)}
-        pipeline: list[Document] = [
-            {"$match": {"dag_run": these, "marked": True}},
-            {"$limit": FRESH_AT_ONCE},
-            {"$project": {"dag_run": 1, "index": 1, "state": 1, "selected": 1, "error": 1, "task": 1}},
-            {"$unionWith": {"coll": "dag_runs", "pipeline": [{"$match": {"_id": these}}, {"$set": {"now": NOW}}]}},
-        ]
-        found = [doc async for doc in await self._task_runs.aggregate(pipeline, batchSize=FRESH_AT_ONCE + 1)]
-        tasks: dict[str, list[Document]] = {dag_run: [] for dag_run in dag_runs}
-        documents: dict[str, Document] = {}
-        for document in found:
-            if "dag_run" in document:
-                tasks[document["dag_run"]].append(document)
-            else:
-                documents[document["_id"]] = document
-        if len(found) - len(documents) == FRESH_AT_ONCE and len(dag_runs) > 1:
-            # Some may be missing, and nothing tells of which DAG run.
-            return [(await self._load_several([dag_run]))[0] for dag_run in dag_runs]
-        return [_loaded(documents.get(dag_run), tasks[dag_run]) for dag_run in dag_runs]
+        shown = "index state selected error task"
+        found = await with_marked(self._db, "dag_runs", "task_runs", "dag_run", dag_runs, shown)
+        return [_loaded(*each) for each in found]
 
     async def ends(self, dag_run: str, indexes: Iterable[int]) -> dict[int, Final]:
         """Those of the tasks at these indexes that have ended."""

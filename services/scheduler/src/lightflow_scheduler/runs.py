@@ -139,7 +139,7 @@ class Runs:
     def _begin(self, run: Document) -> None:
         """Have the first look made, by a scheduler that serves the run's queue: here, or by a hint to it."""
         if run["queue"] in self._with.queues:
-            if "starts" in run:
+            if "starts" in run:  # not the run of an earlier start, of which only what is shown was read
                 self._with.know(run)
             self._with.look(run["_id"])
         else:

@@ -15,9 +15,8 @@ from lightflow.core.states import FINAL, RUN, Reason, State
 from lightflow.runtime import expecting
 from lightflow.runtime.batches import Batches
 from lightflow.runtime.expecting import MARK, Expecting
+from lightflow.runtime.marks import with_marked
 from lightflow.runtime.mongo import SCHEMA, Database, Document, check_duplicates, insertion
-
-SEEN_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +51,7 @@ class Store:
     """What a scheduler reads and writes; what looks ask for at the same time goes in one command."""
 
     def __init__(self, db: Database, worker: str) -> None:
+        self._db = db
         self._runs = db["runs"]
         self._dag_runs = db["dag_runs"]
         self._begun_by = {"worker": worker, "pid": os.getpid()}
@@ -66,27 +66,8 @@ class Store:
         return await self._loads.one(run_id)
 
     async def _load_several(self, run_ids: Sequence[str]) -> list[Run | None]:
-        """The marks are read first: what is known of a run is then never older than what is known of its DAG runs."""
-        these = {"$in": list(run_ids)}
-        pipeline: list[Document] = [
-            {"$match": {"run": these, "marked": True}},
-            {"$limit": SEEN_AT_ONCE},
-            {"$project": {"run": 1, "name": 1, "state": 1, "reason": 1, "error": 1}},
-            {"$unionWith": {"coll": "runs", "pipeline": [{"$match": {"_id": these}}]}},
-        ]
-        found = [doc async for doc in await self._dag_runs.aggregate(pipeline, batchSize=SEEN_AT_ONCE + 1)]
-        changed: dict[str, list[Document]] = {run_id: [] for run_id in run_ids}
-        documents: dict[str, Document] = {}
-        for document in found:
-            if "run" in document:
-                changed[document["run"]].append(document)
-            else:
-                documents[document["_id"]] = document
-        if len(found) - len(documents) == SEEN_AT_ONCE and len(run_ids) > 1:
-            # Some may be missing, and nothing tells of which run.
-            return [(await self._load_several([run_id]))[0] for run_id in run_ids]
-        runs = ((documents.get(run_id), changed[run_id]) for run_id in run_ids)
-        return [None if document is None else Run(document, tuple(seen)) for document, seen in runs]
+        found = await with_marked(self._db, "runs", "dag_runs", "run", run_ids, "name state reason error")
+        return [None if each[0] is None else Run(each[0], tuple(each[1])) for each in found]
 
     async def create_dag_runs(self, run: Run, queues: Mapping[str, str]) -> None:
         """Insert the documents of these DAG runs, each with its queue, where they do not exist yet."""

@@ -43,8 +43,8 @@ class Facts:
         if not parents:
             return await self._of_roots.one(task)
         outputs = [{"$match": {"_id": {"$in": parents}}}, {"$project": {"index": 1, "state": 1, "output": 1}}]
-        pipeline = [*_stop_questions([task["run"]], [task["dag_run"]])]
-        pipeline.append({"$unionWith": {"coll": "task_runs", "pipeline": outputs}})
+        of_parents = {"$unionWith": {"coll": "task_runs", "pipeline": outputs}}
+        pipeline = [*_stop_questions([task["run"]], [task["dag_run"]]), of_parents]
         run: Document = {}
         dag_run: Document = {}
         states: dict[int, State] = {}
@@ -62,17 +62,20 @@ class Facts:
         return Circumstances(stop, run.get("workflow", ""), dag_run.get("data"), states, found_outputs)
 
     async def _of_several_roots(self, tasks: Sequence[Document]) -> list[Circumstances]:
-        pipeline = _stop_questions([task["run"] for task in tasks], [task["dag_run"] for task in tasks])
-        found = {document["_id"]: document async for document in await self._runs.aggregate(pipeline)}
-        pairs = [(found.get(task["run"], {}), found.get(task["dag_run"], {})) for task in tasks]
+        pairs = await self._runs_of(tasks)
         return [Circumstances(_stop_facts(*pair), pair[0].get("workflow", ""), pair[1].get("data")) for pair in pairs]
 
     async def stop_facts(self, tasks: Iterable[Document]) -> dict[str, StopFacts]:
         """The stop facts of attempts, by id, in one command."""
         tasks = list(tasks)
+        pairs = await self._runs_of(tasks)
+        return {task["_id"]: _stop_facts(*pair) for task, pair in zip(tasks, pairs, strict=True)}
+
+    async def _runs_of(self, tasks: Sequence[Document]) -> list[tuple[Document, Document]]:
+        """The run and the DAG run of each task; empty where there is none."""
         pipeline = _stop_questions([task["run"] for task in tasks], [task["dag_run"] for task in tasks])
         found = {document["_id"]: document async for document in await self._runs.aggregate(pipeline)}
-        return {task["_id"]: _stop_facts(found.get(task["run"], {}), found.get(task["dag_run"], {})) for task in tasks}
+        return [(found.get(task["run"], {}), found.get(task["dag_run"], {})) for task in tasks]
 
 
 def _stop_questions(runs: list[str], dag_runs: list[str]) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pymongo import UpdateMany, UpdateOne
-from pymongo.errors import AutoReconnect, BulkWriteError, PyMongoError
+from pymongo.errors import BulkWriteError, PyMongoError
 
 from lightflow.core.graph import DagSpec
 from lightflow.core.outcomes import Ending
@@ -13,7 +13,7 @@ from lightflow.core.states import Reason, State
 from lightflow.runtime import attempts, moves
 from lightflow.runtime.batches import Batches
 from lightflow.runtime.membership import PYTHON, Member
-from lightflow.runtime.mongo import NOW, SCHEMA, Database, Document
+from lightflow.runtime.mongo import NOW, SCHEMA, Database, Document, failures
 from lightflow_task_worker.ending import End
 from lightflow_task_worker.waiting import Awaited
 
@@ -180,11 +180,7 @@ def _claimable(queues: Sequence[str]) -> Document:
 
 
 def _failed(error: BulkWriteError) -> list[int]:
-    """The steps that failed. Raises AutoReconnect where none did: then it is unknown what will last."""
-    failed = [failure["index"] for failure in error.details["writeErrors"]]
-    if not failed:
-        raise AutoReconnect(f"MongoDB did not confirm a write: {error.details.get('writeConcernErrors')}") from error
-    return failed
+    return [failure["index"] for failure in failures(error)]
 
 
 def _as_found(task: Document) -> Document:

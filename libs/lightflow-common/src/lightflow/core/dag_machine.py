@@ -39,7 +39,7 @@ class DagFacts:
 
 @dataclass(frozen=True, slots=True)
 class DagDecision:
-    """What to save and do, in this order; `probe` and `count` ask for facts and for another decision, `again` for that.
+    """What to save and do, in this order; `probe` and `count` ask for facts and another decision, `again` for that.
 
     Tasks that are created and are to be queued are queued from the first. Others are skipped before any is queued: a
     task may run because one before it was skipped.

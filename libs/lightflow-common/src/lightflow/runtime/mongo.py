@@ -7,7 +7,7 @@ from urllib.parse import quote_plus
 
 from pymongo import ASCENDING, AsyncMongoClient, IndexModel, UpdateOne
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import BulkWriteError
+from pymongo.errors import AutoReconnect, BulkWriteError
 
 from lightflow.config import Config
 
@@ -134,8 +134,15 @@ def insertion(document: Document) -> UpdateOne:
 
 def check_duplicates(error: BulkWriteError) -> None:
     """Raise the error again, unless all that is wrong is that documents exist already."""
-    if any(failure["code"] != DUPLICATE for failure in error.details["writeErrors"]):
+    if any(failure["code"] != DUPLICATE for failure in failures(error)):
         raise error
+
+
+def failures(error: BulkWriteError) -> list[Document]:
+    """The writes of a command that failed. Raises AutoReconnect where it is unknown whether the others will last."""
+    if unconfirmed := error.details.get("writeConcernErrors"):
+        raise AutoReconnect(f"MongoDB did not confirm a write: {unconfirmed}") from error
+    return list(error.details["writeErrors"])
 
 
 async def create_indexes(db: Database, *declarations: Indexes) -> None:
