@@ -1,11 +1,17 @@
 """What tests against the real servers share: one redis and one mongod per test process, a database per test."""
 
 import secrets
+import signal
 from collections.abc import Iterator
 
 import pytest
 
 from lightflow.local.stack import Servers
+
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell that starts the suite in the background has it ignore Ctrl-C, and what the suite starts would do so, too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

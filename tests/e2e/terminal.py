@@ -60,9 +60,13 @@ class Terminal:
         try:
             yield shown
         finally:
-            if process.poll() is None:
-                process.send_signal(signal.SIGINT)
-            shown.end()
+            try:
+                if process.poll() is None:
+                    process.send_signal(signal.SIGINT)
+                shown.end()
+            finally:
+                process.kill()
+                process.wait()
 
 
 class Shown:
