@@ -8,7 +8,6 @@ import pytest
 
 from lightflow.local.stack import Servers
 
-
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell that starts the suite in the background has it ignore Ctrl-C, and what the suite starts would do so, too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
