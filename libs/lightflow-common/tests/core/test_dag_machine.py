@@ -73,14 +73,28 @@ def test_a_beginning_that_may_have_queued_nothing_asks_whether_the_dag_run_is_ov
     assert decide(single, running(begins=True, fresh={0: SUCCEEDED})) == DagDecision(count=True)
 
 
-def test_what_became_ready_is_queued_and_then_the_mark_is_cleared() -> None:
-    assert decide(CHAIN, running(fresh={0: SUCCEEDED})) == DagDecision(queue=(1,), propagated=(0,))
+def test_what_became_ready_is_queued_and_the_mark_is_cleared_when_it_is_known_to_be_open() -> None:
+    facts = running(fresh={0: SUCCEEDED})
+    assert decide(CHAIN, facts) == DagDecision(queue=(1,), count=True)
+    assert decide(CHAIN, replace(facts, remaining=True)) == DagDecision(propagated=(0,))
+
+
+def test_a_dag_run_whose_ready_task_had_ended_unseen_is_over() -> None:
+    facts = running(fresh={0: SUCCEEDED}, remaining=False)
+    assert decide(CHAIN, facts) == DagDecision(become=State.SUCCEEDED, propagated=(0,))
+
+
+def test_what_is_ready_beside_a_task_that_is_open_needs_no_question() -> None:
+    tasks = (TaskSpec("a"), TaskSpec("b"), TaskSpec("c"), TaskSpec("d"))
+    forks = DagSpec("forks", tasks=tasks, edges=((0, 2, None), (0, 3, None), (1, 3, None)))
+    facts = running(fresh={0: SUCCEEDED}, still_open=frozenset({1}))
+    assert decide(forks, facts) == DagDecision(queue=(2,), propagated=(0,))
 
 
 def test_what_nobody_selects_is_skipped_before_anything_is_queued() -> None:
     tasks = (TaskSpec("a"), TaskSpec("b", propagate_skip=False), TaskSpec("c"))
     decision = decide(replace(CHAIN, tasks=tasks), running(fresh={0: Final(State.SUCCEEDED, ())}))
-    assert decision == DagDecision(skip=(1,), queue=(2,), propagated=(0,))
+    assert decision == DagDecision(skip=(1,), queue=(2,), count=True)
     order = list(DagDecision.__slots__)
     assert order.index("skip") < order.index("queue") < order.index("propagated")
 

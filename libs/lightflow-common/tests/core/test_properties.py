@@ -201,7 +201,8 @@ def _follow(world: World, facts: DagFacts, cache: dict[int, Final], dirty: int |
             facts = replace(facts, known={**facts.known, **ends}, still_open=still_open, breadth=facts.breadth * 2)
             yield
             continue
-        if not (yield from _act(world, facts, decision, dirty)):
+        moved = yield from _act(world, facts, decision, dirty)
+        if moved is None:
             return False
         cache.update(facts.known)
         if not decision.count and not decision.again:
@@ -210,14 +211,16 @@ def _follow(world: World, facts: DagFacts, cache: dict[int, Final], dirty: int |
         if not decision.count:
             facts = replace(facts, state=state, reason=reason, remaining=None)
             continue
-        open_tasks = any(task.state not in FINAL for task in world.tasks.values())
+        open_tasks = moved > 0 or any(task.state not in FINAL for task in world.tasks.values())
         if not open_tasks and world.fresh().keys() - facts.fresh.keys():
             return False
         facts = replace(facts, state=state, reason=reason, remaining=open_tasks)
         yield
 
 
-def _act(world: World, facts: DagFacts, decision: DagDecision, dirty: int | None) -> Generator[None, None, bool]:
+def _act(world: World, facts: DagFacts, decision: DagDecision, dirty: int | None) -> Generator[None, None, int | None]:
+    """How many tasks it queued itself, one by one; None when the DAG run is no longer as it was seen."""
+    moved = 0
     if decision.create_tasks:
         for index in world.random.sample(range(len(world.dag.tasks)), len(world.dag.tasks)):
             created = TaskRun(state=State.QUEUED if index in decision.queue else State.WAITING)
@@ -227,7 +230,7 @@ def _act(world: World, facts: DagFacts, decision: DagDecision, dirty: int | None
         yield
     if decision.become is not None:
         if not world.become((facts.state, facts.reason), decision, dirty):
-            return False
+            return None
         yield
     if decision.stop_open:
         # As an index would be walked: one that moves from waiting to queued meanwhile is missed.
@@ -240,13 +243,13 @@ def _act(world: World, facts: DagFacts, decision: DagDecision, dirty: int | None
         world.move(index, State.SKIPPED, State.WAITING)
         yield
     for index in () if decision.create_tasks else decision.queue:
-        world.move(index, State.QUEUED, State.WAITING)
+        moved += world.move(index, State.QUEUED, State.WAITING)
         yield
     for index in decision.propagated:
         world.tasks[index].marked = False
         if index % 4 == 0:
             yield
-    return True
+    return moved
 
 
 def work(world: World, index: int) -> Steps:

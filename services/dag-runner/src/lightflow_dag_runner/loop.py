@@ -70,7 +70,7 @@ class DagRunner:
             if decision.probe:
                 facts = await self._probe(dag_run, facts, decision.probe)
                 continue
-            await self._act(dag_run, dag, facts, decision)
+            moved = await self._act(dag_run, dag, facts, decision)
             facts = replace(
                 facts,
                 state=decision.become or facts.state,
@@ -80,7 +80,8 @@ class DagRunner:
             begun = begun or decision.begins
             if not decision.count and not decision.again:
                 break
-            facts = replace(facts, remaining=await self._count(dag_run, facts) if decision.count else None)
+            remaining = (bool(moved and decision.queue) or await self._count(dag_run, facts)) if decision.count else None
+            facts = replace(facts, remaining=remaining)
         await self._finish(dag_run, facts, begun)
 
     def _facts(self, dag_run: DagRun) -> DagFacts:
@@ -105,13 +106,14 @@ class DagRunner:
             raise StaleLook
         return remains.is_open
 
-    async def _act(self, dag_run: DagRun, dag: DagSpec, seen: DagFacts, decision: DagDecision) -> None:
+    async def _act(self, dag_run: DagRun, dag: DagSpec, seen: DagFacts, decision: DagDecision) -> bool:
+        """Save and do what was decided; whether every task that it moves is known to have been where it moves from."""
         if decision.create_tasks:
             await self.store.create_tasks(dag_run, dag, decision.queue)
             self._hint_at(dag_run, dag, decision.queue)
         if decision.become is not None and not await self.store.become(dag_run, seen, decision):
             raise StaleLook
-        await self.store.apply(dag_run.id, decision)
+        moved = await self.store.apply(dag_run.id, decision)
         if not decision.create_tasks:
             self._hint_at(dag_run, dag, decision.queue)
         if decision.become in FINAL or decision.become is State.STOPPING:
@@ -120,8 +122,9 @@ class DagRunner:
             await self.notifier.publish("stop", run=dag_run.document["run"])
         if decision.become:
             await self.notifier.publish("dag", run=dag_run.document["run"])
-        elif decision.queue or decision.skip or decision.propagated:
+        elif decision.propagated or ((decision.queue or decision.skip) and not seen.fresh):
             await self.notifier.publish("task", run=dag_run.document["run"])
+        return moved
 
     def _hint_at(self, dag_run: DagRun, dag: DagSpec, indexes: Iterable[int]) -> None:
         for queue, queued in _by_queue(dag, indexes).items():

@@ -1,5 +1,6 @@
 """DAG runs and their tasks in MongoDB: each method is one atomic step, safe to repeat."""
 
+import math
 import os
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
@@ -127,17 +128,23 @@ class Store:
         done = await self._dag_runs.bulk_write([each.update for each in updates], ordered=False)
         return await expecting.made(self._dag_runs, updates, done.matched_count)
 
-    async def apply(self, dag_run: str, decision: DagDecision) -> None:
-        """Move the tasks as decided, then clear the marks, in one command whose steps keep that order."""
-        steps = [moves.stop_open(dag_run)] if decision.stop_open else []
-        queue = () if decision.create_tasks else decision.queue
-        steps += moves.follow(dag_run, queue, decision.skip, decision.propagated)
-        if steps:
-            await self._applications.one(steps)
+    async def apply(self, dag_run: str, decision: DagDecision) -> bool:
+        """Move the tasks as decided, then clear the marks, in one command whose steps keep that order.
 
-    async def _apply_several(self, applications: Sequence[list[UpdateMany]]) -> list[None]:
-        await self._task_runs.bulk_write([step for steps in applications for step in steps], ordered=True)
-        return [None] * len(applications)
+        Whether it is certain that each of them was moved by this.
+        """
+        queue = () if decision.create_tasks else decision.queue
+        steps = moves.follow(dag_run, queue, decision.skip, decision.propagated)
+        most: float = len(queue) + len(decision.skip) + len(decision.propagated)
+        if decision.stop_open:
+            steps, most = [moves.stop_open(dag_run), *steps], math.inf
+        return not steps or await self._applications.one((steps, most))
+
+    async def _apply_several(self, applications: Sequence[tuple[list[UpdateMany], float]]) -> list[bool]:
+        """The server tells how many tasks were found in all: each was, if that is the most that there can be."""
+        every = [step for steps, _ in applications for step in steps]
+        found = (await self._task_runs.bulk_write(every, ordered=True)).matched_count
+        return [found == sum(most for _, most in applications)] * len(applications)
 
     async def remains(self, dag_run: str, marks: int) -> Remains:
         """Whether a task of the DAG run is not final; if none is, up to so many that are marked, read after that."""

@@ -2,7 +2,8 @@
 
 Looks may overlap and may end half way. What keeps them safe: a look reads the marks before it reads the DAG run; it
 saves a move only where state and reason are still those of its facts, and starts over where they are not; it clears
-marks last, and where it queued nothing and saw no open task it first asks whether the DAG run has come to its end.
+marks last, and where it saw no open task it first asks whether the DAG run has come to its end. That a task is due says
+nothing: whoever queued it before may have broken off when it had ended and its mark was cleared.
 """
 
 from collections.abc import Mapping
@@ -21,7 +22,7 @@ class DagFacts:
 
     `stop` is what someone asked for, `reason` what is on record; `fresh` are the ended tasks whose successors nobody
     has looked at; `known` all tasks known to have ended, the fresh ones included; `still_open` tasks known not to have;
-    `begins` is set while the look that starts the DAG run is not complete; `remaining`, None until it was asked, tells
+    `begins` is set while the look that starts the DAG run is not complete; `remaining`, None until it is known, tells
     whether a task is not final (where none is, but one is marked and not fresh, the look starts over);
     `breadth` is how many predecessors of one task are asked for at once.
     """
@@ -40,6 +41,8 @@ class DagFacts:
 @dataclass(frozen=True, slots=True)
 class DagDecision:
     """What to save and do, in this order; `probe` and `count` ask for facts and another decision, `again` for that.
+
+    What `count` asks, whether a task remains open, is known without reading where every task of `queue` was moved.
 
     Tasks that are created and are to be queued are queued from the first. Others are skipped before any is queued: a
     task may run because one before it was skipped.
@@ -109,6 +112,6 @@ def _go_on(dag: DagSpec, facts: DagFacts) -> DagDecision:
         return DagDecision(probe=follows.unknown)
     roots = (root for root in dag.roots if root not in facts.known) if facts.begins else ()
     queue = tuple(dict.fromkeys([*roots, *follows.ready]))
-    if follows.ready or facts.still_open:
+    if facts.still_open:
         return DagDecision(queue=queue, skip=follows.skipped, propagated=tuple(facts.fresh))
     return DagDecision(queue=queue, skip=follows.skipped, count=True)
