@@ -22,12 +22,14 @@ from lightflow_task_worker.facts import Facts, StopFacts
 from lightflow_task_worker.inputs import Inputs
 from lightflow_task_worker.knowledge import Knowledge
 from lightflow_task_worker.lease import Lease
+from lightflow_task_worker.loop import TaskWorker
 from lightflow_task_worker.pool import Pool as LentPool
 from lightflow_task_worker.preparing import Preparing
 from lightflow_task_worker.settings import Settings
 from lightflow_task_worker.slot import Result
 from lightflow_task_worker.store import Store as TaskStore
 from lightflow_task_worker.succession import succeed
+from lightflow_task_worker.waiting import Waiting
 
 LARGE = b"x" * 100_000
 
@@ -289,17 +291,94 @@ async def lease(engine, tools, member):
     membership = Membership(engine.db, member, 3.0)
     await membership.enter()
     take_back = TakeBack(engine.db, engine.specs, engine.sent, engine.bounds)
-    return Lease(membership, tools.store, tools.knowledge.facts, tools.settings, take_back, tools.held, list)
+    return Lease(
+        membership, tools.store, tools.knowledge.facts, tools.settings, take_back, tools.held, tools.broken, list
+    )
 
 
-async def test_an_attempt_recorded_but_not_run_is_given_back_at_the_second_renewal(engine, claimed, tools, lease):
+async def test_an_attempt_that_was_claimed_and_never_begun_goes_back_uncounted_at_the_second_renewal(
+    engine, claimed, tools, lease
+):
     await claimed("a")
     tools.held.clear()  # as when the reply to the claim was lost for good
     await lease._renew()
     assert (await engine.task("a"))["state"] == "running", "its claim may be on its way"
     await lease._renew()
     task = await engine.task("a")
+    assert (task["state"], task["losses"], task["attempts"]) == ("queued", 0, [])
+    assert engine.sent.to(Service.TASK_WORKER)[-1] == task["_id"]
+
+
+async def test_an_attempt_that_broke_off_in_its_worker_counts_as_lost(engine, claimed, tools, lease):
+    tools.broken.add((await claimed("a")).claim)
+    tools.held.clear()
+    await lease._renew()
+    await lease._renew()
+    task = await engine.task("a")
     assert (task["state"], task["losses"], task["attempts"][0]["outcome"]) == ("queued", 1, "lost")
+    assert tools.broken == set()
+
+
+class Hesitates:
+    """A store whose claims take effect, and answer when they are let; a lost reply is followed by an outage."""
+
+    def __init__(self, store):
+        self._store = store
+        self.took, self.answer = asyncio.Event(), asyncio.Event()
+        self.outages = []
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    async def claim(self, *args):
+        task = await self._store.claim(*args)
+        self.took.set()
+        await self.answer.wait()
+        if self.outages:
+            raise self.outages.pop()
+        return task
+
+    async def claimed_by(self, operation):
+        if self.outages:
+            raise self.outages.pop()
+        return await self._store.claimed_by(operation)
+
+
+@pytest.fixture
+async def feeding(engine, tools):
+    """A worker that asks for attempts of a DAG run with one task, by way of a store that hesitates."""
+    run_id = await engine.begin(engine.dag_of("a"))
+    await engine.scheduler.look(run_id)
+    await engine.runner.look((await engine.dag_runs(run_id))[0]["_id"])
+    store = Hesitates(tools.store)
+    object.__setattr__(tools, "store", store)
+    object.__setattr__(tools, "pool", LentPool(None, 1, lambda: None))
+    worker = TaskWorker(tools, Waiting(slots=1, per_slot=1), ("task",))
+    feed = asyncio.create_task(worker.feed())
+    yield worker, store
+    feed.cancel()
+
+
+async def test_what_is_being_claimed_when_the_worker_is_told_to_end_goes_back_uncounted(engine, feeding):
+    worker, store = feeding
+    await store.took.wait()
+    draining = asyncio.create_task(worker.drain(grace=10.0))
+    await asyncio.sleep(0)
+    store.answer.set()
+    await draining
+    task = await engine.task("a")
+    assert (task["state"], task["attempts"]) == ("queued", [])
+
+
+async def test_a_claim_whose_reply_was_lost_in_an_outage_is_gone_on_with_after_it(engine, feeding, slot):
+    worker, store = feeding
+    store.outages += [AutoReconnect("MongoDB is away")] * 3
+    worker.tools.pool.slot_for = lambda version: asyncio.sleep(0, slot)
+    worker.tools.pool.put_back = lambda slot: asyncio.sleep(0)
+    store.answer.set()
+    await asyncio.wait_for(slot.begun.wait(), 10.0)
+    await worker.drain(grace=10.0)
+    assert [each["outcome"] for each in (await engine.task("a"))["attempts"]] == ["succeeded"]
 
 
 async def test_a_renewal_bumps_the_counter_and_keeps_what_is_run(engine, claimed, lease):

@@ -143,7 +143,7 @@ def test_a_rolling_restart_of_everything_costs_no_run_and_no_attempt(stack: Stac
         assert db["runs"].distinct("state", ids) == ["succeeded"]
         runs = db["runs"].distinct("_id", ids)
         again = db["task_runs"].find({"run": {"$in": runs}, "attempts.1": {"$exists": True}})
-        assert [(task["_id"], [each["outcome"] for each in task["attempts"]]) for task in again] == []
+        assert [(task["_id"], task["attempts"]) for task in again] == []
         assert db["task_runs"].count_documents({"run": {"$in": runs}, "state": "succeeded"}) == 3 * len(runs)
         living = sorted(worker["pid"] for worker in db["workers"].find())
     assert living == sorted(process.pid for process in stack.info.processes if process.service not in SERVERS)

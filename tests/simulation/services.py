@@ -220,7 +220,14 @@ async def task_worker(world: "World", process: Process) -> None:
     tools = _tools(world, process, with_, settings, member, lambda: lease.is_good, lambda: worker.changed())
     worker = TaskWorker(tools, tools.calling.waiting, settings.queues)
     lease = Lease(
-        membership, tools.store, tools.knowledge.facts, settings, take_back, tools.held, tools.pool.process_pids
+        membership,
+        tools.store,
+        tools.knowledge.facts,
+        settings,
+        take_back,
+        tools.held,
+        tools.broken,
+        tools.pool.process_pids,
     )
     consumer: Any = world.consuming(Consumer(world, process, Service.TASK_WORKER, worker.hinted))
     worker.consumer = consumer

@@ -80,7 +80,9 @@ class DagRunner:
             begun = begun or decision.begins
             if not decision.count and not decision.again:
                 break
-            remaining = (bool(moved and decision.queue) or await self._count(dag_run, facts)) if decision.count else None
+            remaining = None
+            if decision.count:
+                remaining = (moved and bool(decision.queue)) or await self._count(dag_run, facts)
             facts = replace(facts, remaining=remaining)
         await self._finish(dag_run, facts, begun)
 

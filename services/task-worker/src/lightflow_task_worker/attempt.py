@@ -57,6 +57,7 @@ class Tools:
     calling: Calling
     terminal: Terminal | None = None
     held: dict[str, "Attempt"] = field(default_factory=dict)
+    broken: set[tuple[str, str]] = field(default_factory=set)
     aftermath: Aftermath = field(default_factory=Aftermath)
     backlog: Backlog = field(default_factory=Backlog)
     pace: Pace = field(default_factory=Pace)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from lightflow.core.ids import new_id
 from lightflow.core.outcomes import Ending, ErrorInfo, Outcome
+from lightflow.core.states import Service
 from lightflow.runtime.membership import Membership
+from lightflow.runtime.mongo import Document
 from lightflow.runtime.process import UNREACHABLE
 from lightflow.runtime.takeback import TakeBack
 from lightflow_task_worker.attempt import Attempt
@@ -30,6 +32,7 @@ class Lease:
     settings: Settings
     take_back: TakeBack
     held: Mapping[str, Attempt]
+    broken: set[tuple[str, str]]
     process_pids: Callable[[], list[int]]
     _forgotten: Set[tuple[str, str]] = frozenset()
 
@@ -81,10 +84,19 @@ class Lease:
         # A claim whose reply is on its way is recorded and not yet running: only what is so twice in a row was lost.
         forgotten = recorded.keys() - running.keys()
         for claim in forgotten & self._forgotten:
-            await self.take_back.end(recorded[claim], BROKEN_OFF)
+            await self._end_forgotten(claim, recorded[claim])
         self._forgotten = forgotten
         for claim in running.keys() - recorded.keys():
             await self._end_if_taken(running[claim])
+
+    async def _end_forgotten(self, claim: tuple[str, str], task: Document) -> None:
+        if claim in self.broken:
+            await self.take_back.end(task, BROKEN_OFF)
+            self.broken.discard(claim)
+        else:
+            # The reply to its claim was lost for good: its user code never began.
+            await self.store.hand_back(task, None)
+            self.take_back.hints.send(Service.TASK_WORKER, task["queue"], [task["_id"]])
 
     async def _end_if_taken(self, attempt: Attempt) -> None:
         # It may have been committed a moment ago: only one that was not, and is still here, is superseded.

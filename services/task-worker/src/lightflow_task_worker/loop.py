@@ -36,6 +36,7 @@ class TaskWorker:
     _look: asyncio.Event = field(default_factory=asyncio.Event)
     _ahead: deque[tuple[float, Attempt]] = field(default_factory=deque)
     _timer: asyncio.TimerHandle | None = None
+    _unanswered: str | None = None
     _running: set[asyncio.Task[None]] = field(default_factory=set)
 
     def hinted(self, ids: list[str]) -> None:
@@ -57,7 +58,8 @@ class TaskWorker:
             await self._look.wait()
             self._look.clear()
             try:
-                await self._fill()
+                # In the background: a worker that is told to end waits for what is being claimed.
+                await self._background(self._fill())
             except UNREACHABLE as error:
                 logger.warning("nothing can be claimed: %s", str(error).splitlines()[0])
                 asyncio.get_running_loop().call_later(PAUSE, self._look.set)
@@ -109,20 +111,20 @@ class TaskWorker:
             self.tools.aftermath.nothing_claimable(self.queues)
 
     async def _claim(self, most: int) -> tuple[list[Document], bool]:
-        """Some attempts, and whether there may be more."""
-        operation, store = new_id(), self.tools.store
-        only = self.waiting.awaited() if self.waiting.is_crowded else None
-        try:
-            if most > 1:
-                return await store.claim_several(self.queues, operation, most)
-            task = await store.claim(self.queues, operation, only)
-            return ([], False) if task is None else ([task], True)
-        except UNREACHABLE:
-            # The claim may have taken effect although its reply was lost.
-            tasks = await store.claimed_by(operation)
-            if not tasks:
-                raise
+        """Some attempts, and whether there may be more; first those of a claim whose reply was lost."""
+        store = self.tools.store
+        if self._unanswered is not None and (tasks := await store.claimed_by(self._unanswered)):
+            self._unanswered = None
             return tasks, True
+        operation = self._unanswered = new_id()
+        only = self.waiting.awaited() if self.waiting.is_crowded else None
+        if most > 1:
+            tasks, more = await store.claim_several(self.queues, operation, most)
+        else:
+            task = await store.claim(self.queues, operation, only)
+            tasks, more = ([], False) if task is None else ([task], True)
+        self._unanswered = None
+        return tasks, more
 
     def _hold(self, tasks: Sequence[Document]) -> None:
         """Take over what was claimed, and begin as much of it as there are slots."""
@@ -171,10 +173,11 @@ class TaskWorker:
         if self.tools.held.get(attempt.id) is attempt:
             del self.tools.held[attempt.id]
 
-    def _background(self, work: Coroutine[Any, Any, None]) -> None:
+    def _background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         running = asyncio.create_task(work)
         self._running.add(running)
         running.add_done_callback(self._running.discard)
+        return running
 
     async def _pass_on(self, ids: list[str]) -> None:
         try:
@@ -193,7 +196,8 @@ class TaskWorker:
             if executed is not None:
                 successor = await attempt.end(executed)
         except Exception:
-            # What is recorded in this worker's name and not run by it is given back at the next renewal.
+            # What is recorded in this worker's name and not run by it is ended at the next renewal.
+            self.tools.broken.add(attempt.claim)
             logger.exception("the attempt of %s broke off", attempt.id)
         finally:
             self._let_go(attempt)

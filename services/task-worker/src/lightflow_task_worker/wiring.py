@@ -101,7 +101,14 @@ async def _assemble(config: Config, settings: Settings, with_: Connections, clos
     tools = _tools(settings, with_, member, slots, closing, identity, lambda: lease.is_good, lambda: worker.changed())
     worker = TaskWorker(tools, tools.calling.waiting, settings.queues)
     lease = Lease(
-        membership, tools.store, tools.knowledge.facts, settings, take_back, tools.held, tools.pool.process_pids
+        membership,
+        tools.store,
+        tools.knowledge.facts,
+        settings,
+        take_back,
+        tools.held,
+        tools.broken,
+        tools.pool.process_pids,
     )
     consumer = worker.consumer = jobs.consumer(config, settings, worker.hinted)
     watch = ConsumerWatch(consumer, Service.TASK_WORKER, settings.queues, with_.queues)
