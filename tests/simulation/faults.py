@@ -15,6 +15,7 @@ class Fault(StrEnum):
     LOST = "reply lost"
     REFUSED = "refused"
     LATE = "takes effect late"
+    HALF = "breaks off half way"
 
 
 KILLS = (Fault.KILL_BEFORE, Fault.KILL_AFTER)

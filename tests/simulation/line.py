@@ -1,6 +1,8 @@
 """Between a process and the server: where latency, outages, pauses and death come in."""
 
 import asyncio
+from collections.abc import Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from pymongo.errors import AutoReconnect
@@ -12,6 +14,10 @@ from lightflow.runtime.failpoints import step_under_way
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
+
+
+HALF_WAY = (1, 2, 3, 5, 8)
+"""After how many documents, or questions to other collections, an operation may break off."""
 
 
 class Line:
@@ -35,8 +41,12 @@ class Line:
         if fault is Fault.REFUSED:
             raise AutoReconnect("refused")
         if fault is Fault.LATE:
-            self._world.later(self._finish(steps))
+            self._world.later(lambda: self._finish(steps))
             raise AutoReconnect("no reply")
+        if fault is Fault.HALF:
+            # No operation is atomic over several documents: when MongoDB dies, some may be changed and others not.
+            await self._finish(islice(steps, faults.random.choice(HALF_WAY)))
+            raise AutoReconnect("MongoDB died meanwhile")
         result = await self._finish(steps)
         if fault is Fault.KILL_AFTER:
             await self._die()
@@ -56,7 +66,7 @@ class Line:
         self._world.kill(self._process)
         raise asyncio.CancelledError
 
-    async def _finish(self, steps: Steps) -> Any:
+    async def _finish(self, steps: Steps | Iterator[None]) -> Any:
         """The server works through an operation; others come in between."""
         while True:
             try:

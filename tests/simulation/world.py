@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from random import Random
 from typing import Any
 
@@ -96,13 +96,13 @@ class World:
         self.executions.append(execution)
         return execution
 
-    def later(self, work: Coroutine[Any, Any, Any]) -> None:
+    def later(self, work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
         """Something that the server does after it seemed lost."""
 
         async def delayed() -> None:
             await asyncio.sleep(self.random.random() * 3.0)
             try:
-                await work
+                await work()
             except Exception as error:
                 self.tell(f"what took effect late failed: {error!r}")
 
