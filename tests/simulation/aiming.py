@@ -23,7 +23,6 @@ ELSEWHERE = {
     "lightflow_scheduler.registry:unregister": "as above",
     "lightflow_scheduler.retention:Retention._remove_versions": "it is deployed; tests/contract/test_retention.py",
     "lightflow_scheduler.runs:Runs._begin": "for runs in a queue that another scheduler serves",
-    "lightflow_scheduler.runs:Runs._insert_several": "for starts that come together; tests/contract/test_runs.py",
     "lightflow_scheduler.store:Store.fail": "for versions that cannot be read; tests/integration/test_scheduler.py",
     "lightflow_scheduler.workers_view:WorkersView.stop": "a person's request, which is repeated as it is",
     "lightflow_scheduler.workflows:Workflows.deploy": "as above",
