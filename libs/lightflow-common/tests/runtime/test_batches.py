@@ -86,3 +86,11 @@ async def test_one_that_no_longer_waits_is_nothing_to_the_others() -> None:
     assert await other
     with pytest.raises(asyncio.CancelledError):
         await gone
+
+
+async def test_a_store_that_loses_a_result_is_told_of_to_everybody_who_waits_for_one():
+    async def forgetful(steps: list[int]) -> list[bool]:
+        return []
+
+    told = await asyncio.wait_for(asyncio.gather(*making(Batches(forgetful), 0, 1), return_exceptions=True), 10)
+    assert [type(each) for each in told] == [AssertionError, AssertionError]

@@ -39,7 +39,9 @@ class Batches(Generic[Step, Result]):
 
     async def _results(self, steps: list[Step]) -> Sequence[Result | Exception]:
         try:
-            return await self.make(steps)
+            results = await self.make(steps)
+            assert len(results) == len(steps), f"{len(steps)} steps came to {len(results)} results"
+            return results
         except UNREACHABLE as error:
             return [error] * len(steps)
         except Exception as error:
