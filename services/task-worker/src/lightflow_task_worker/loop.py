@@ -118,7 +118,8 @@ class TaskWorker:
             return tasks, True
         operation = self._unanswered = new_id()
         only = self.waiting.awaited() if self.waiting.is_crowded else None
-        if most > 1:
+        # Who holds nothing takes the first in one round trip: it may be all there is, and somebody waits for it.
+        if most > 1 and self.tools.held:
             tasks, more = await store.claim_several(self.queues, operation, most)
         else:
             task = await store.claim(self.queues, operation, only)
