@@ -64,7 +64,7 @@ RARE = {
     "lightflow_scheduler.runs:Runs._begin": "in a queue that another scheduler serves; tests/e2e",
     "lightflow_scheduler.store:Store.fail": "where a version cannot be read; tests/integration/test_scheduler.py",
     "lightflow_scheduler.workers_view:WorkersView.stop": "a person's request, repeated as it is",
-    "lightflow_task_worker.lease:Lease._end_forgotten": "where the reply to a claim was lost for good; in the simulation",
+    "lightflow_task_worker.lease:Lease._end_forgotten": "where a claim got no reply for good; in the simulation",
     "lightflow_task_worker.loading:Loader._listen": "where a loader is busy; tests/integration/test_loading.py",
     "lightflow_task_worker.loop:TaskWorker._pass_on": "where a hint is one too many",
     "lightflow_task_worker.store:Store.end_several": "where several outcomes come at once; in the simulation",
