@@ -6,7 +6,7 @@ import pytest
 from pymongo.errors import WriteError
 
 from lightflow.core.ids import new_id
-from lightflow.core.states import State
+from lightflow.core.states import Reason, State
 from lightflow.runtime.attempts import commit, fence
 from lightflow_task_worker.ending import end_of, successor_of
 from lightflow_task_worker.facts import Facts
@@ -173,3 +173,19 @@ async def test_what_was_asked_before_a_stop_was_told_is_not_believed_after_it(kn
     knowledge.forget()
     await asking
     assert (facts.asked, knowledge.goes_on(tasks[0]["dag_run"])) == (1, False)
+
+
+async def test_what_is_asked_ahead_is_not_asked_by_each_attempt(engine):
+    for _ in range(3):
+        run_id = await engine.begin(engine.dag_of("a"))
+        await engine.scheduler.look(run_id)
+        await engine.runner.look(f"{run_id}:main:1")
+    tasks, _ = await engine.worker.claim_several(["task"], new_id(), 3)
+    dag = (await engine.specs.get(tasks[0]["version"])).dag("main")
+    facts = Counting(engine.db)
+    knowledge = Knowledge(facts, lambda: True)
+    await engine.db["dag_runs"].update_one({"_id": tasks[2]["dag_run"]}, {"$set": {"stop": "stopped"}})
+    await knowledge.ask_ahead(tasks)
+    found = [await knowledge.circumstances(task, dag) for task in tasks]
+    assert [each.stop.reason for each in found] == [None, None, Reason.STOPPED]
+    assert facts.asked == 1, "only the one that is to stop is asked about again"

@@ -292,7 +292,15 @@ async def lease(engine, tools, member):
     await membership.enter()
     take_back = TakeBack(engine.db, engine.specs, engine.sent, engine.bounds)
     return Lease(
-        membership, tools.store, tools.knowledge.facts, tools.settings, take_back, tools.held, tools.broken, list
+        membership,
+        tools.store,
+        tools.knowledge.facts,
+        tools.settings,
+        take_back,
+        tools.held,
+        tools.asked,
+        tools.begun,
+        list,
     )
 
 
@@ -310,13 +318,28 @@ async def test_an_attempt_that_was_claimed_and_never_begun_goes_back_uncounted_a
 
 
 async def test_an_attempt_that_broke_off_in_its_worker_counts_as_lost(engine, claimed, tools, lease):
-    tools.broken.add((await claimed("a")).claim)
+    tools.begun.add((await claimed("a")).claim)
     tools.held.clear()
     await lease._renew()
     await lease._renew()
     task = await engine.task("a")
     assert (task["state"], task["losses"], task["attempts"][0]["outcome"]) == ("queued", 1, "lost")
-    assert tools.broken == set()
+    await lease._renew()
+    assert tools.begun == set()
+
+
+async def test_an_attempt_that_is_claimed_while_the_record_is_read_is_left_alone(claimed, tools, lease):
+    held = tools.store.held
+    attempts = []
+
+    async def claim_meanwhile():
+        recorded = await held()
+        attempts.append(await claimed("a"))
+        return recorded
+
+    lease.store.held = claim_meanwhile
+    await lease._renew()
+    assert not attempts[0].superseded
 
 
 class Hesitates:

@@ -226,7 +226,8 @@ async def task_worker(world: "World", process: Process) -> None:
         settings,
         take_back,
         tools.held,
-        tools.broken,
+        tools.asked,
+        tools.begun,
         tools.pool.process_pids,
     )
     consumer: Any = world.consuming(Consumer(world, process, Service.TASK_WORKER, worker.hinted))

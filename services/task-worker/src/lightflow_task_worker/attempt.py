@@ -42,7 +42,10 @@ PAUSE = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What attempts are made with."""
+    """What attempts are made with, and what is known of those of this worker.
+
+    `held` are those it has, by task; `asked` claims whose answer is not in yet; `begun` those that had a slot.
+    """
 
     db: Database
     settings: Settings
@@ -57,7 +60,8 @@ class Tools:
     calling: Calling
     terminal: Terminal | None = None
     held: dict[str, "Attempt"] = field(default_factory=dict)
-    broken: set[tuple[str, str]] = field(default_factory=set)
+    asked: set[str] = field(default_factory=set)
+    begun: set[tuple[str, str]] = field(default_factory=set)
     aftermath: Aftermath = field(default_factory=Aftermath)
     backlog: Backlog = field(default_factory=Backlog)
     pace: Pace = field(default_factory=Pace)
@@ -139,6 +143,16 @@ class Attempt:
             output = await self._persistently(lambda: tools.payloads.save(executed.result.output or b"", task["run"]))
         end = end_of(task, dag, outcome, tools.settings.engine.bounds, self.stopping is not None)
         take = self._take(dag, end)
+        if take is None:
+            return await self._commit(dag, end, output, None)
+        tools.asked.add(take.operation)
+        try:
+            return await self._commit(dag, end, output, take)
+        finally:
+            tools.asked.discard(take.operation)
+
+    async def _commit(self, dag: DagSpec, end: End, output: Document | None, take: Take | None) -> Document | None:
+        tools, task = self.tools, self.task
         committed = await self._persistently(lambda: tools.store.commit(task, dag, end, output, take))
         if committed.accepted:
             if end.settlement.state in FINAL:

@@ -35,7 +35,7 @@ class Facts:
 
     def __init__(self, db: Database) -> None:
         self._runs = db["runs"]
-        self._of_roots = Batches(self._of_several_roots)
+        self._of_roots = Batches(self.of_dag_runs)
 
     async def circumstances(self, task: Document, dag: DagSpec) -> Circumstances:
         """What an attempt must know before it begins, in one command."""
@@ -61,7 +61,8 @@ class Facts:
         stop = _stop_facts(run, dag_run)
         return Circumstances(stop, run.get("workflow", ""), dag_run.get("data"), states, found_outputs)
 
-    async def _of_several_roots(self, tasks: Sequence[Document]) -> list[Circumstances]:
+    async def of_dag_runs(self, tasks: Sequence[Document]) -> list[Circumstances]:
+        """What these attempts must know, but for what came before them in their DAG runs."""
         pairs = await self._runs_of(tasks)
         return [Circumstances(_stop_facts(*pair), pair[0].get("workflow", ""), pair[1].get("data")) for pair in pairs]
 

@@ -6,7 +6,7 @@ said that something is to stop, or while nobody could be heard saying so.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from lightflow.core import ids
@@ -51,6 +51,14 @@ class Knowledge:
         """What the attempt must know; nothing is asked where all of it is known."""
         return self._remembered(task, dag) or await self._ask(task, dag)
 
+    async def ask_ahead(self, tasks: Iterable[Document]) -> None:
+        """Ask about the DAG runs of attempts that will soon begin, in one command, where it is not known."""
+        unknown = {task["dag_run"]: task for task in tasks if not self.goes_on(task["dag_run"])}
+        if unknown:
+            asked, forgotten = asyncio.get_running_loop().time(), self._forgotten
+            for dag_run, found in zip(unknown, await self.facts.of_dag_runs(list(unknown.values())), strict=True):
+                self._remember(dag_run, found, asked, forgotten)
+
     def goes_on(self, dag_run: str) -> bool:
         """Whether a DAG run was going on a moment ago and nobody said since that something is to stop."""
         return self._fresh(dag_run) is not None
@@ -92,9 +100,13 @@ class Knowledge:
         for index, state in found.states.items():
             if state in FINAL:
                 self.ended(ids.task_run_id(task["dag_run"], index), state, found.outputs.get(index))
+        self._remember(task["dag_run"], found, asked, forgotten)
+        return found
+
+    def _remember(self, dag_run: str, found: Circumstances, asked: float, forgotten: int) -> None:
+        """Take a DAG run for one that goes on, if nothing was to stop since it was asked about."""
         if found.stop == StopFacts() and self._forgotten == forgotten:
             known = Circumstances(found.stop, found.workflow, found.start_data)
-            self._dag_runs[task["dag_run"]] = (asked + FRESH, known)
+            self._dag_runs[dag_run] = (asked + FRESH, known)
             while len(self._dag_runs) > KEPT_DAG_RUNS:
                 self._dag_runs.popitem(last=False)
-        return found

@@ -32,7 +32,8 @@ class Lease:
     settings: Settings
     take_back: TakeBack
     held: Mapping[str, Attempt]
-    broken: set[tuple[str, str]]
+    asked: Set[str]
+    begun: set[tuple[str, str]]
     process_pids: Callable[[], list[int]]
     _forgotten: Set[tuple[str, str]] = frozenset()
 
@@ -79,22 +80,25 @@ class Lease:
 
     async def _compare(self) -> None:
         """Give back attempts recorded in this worker's name that it does not run; end those that are not recorded."""
+        # Read in between: what is claimed meanwhile is not recorded yet, and what is committed is no longer run.
+        ran = dict(self.held)
         recorded = {(task["_id"], task["claim"]): task for task in await self.store.held()}
-        running = {(name, attempt.task["claim"]): attempt for name, attempt in self.held.items()}
+        running = {attempt.claim for attempt in self.held.values()}
         # A claim whose reply is on its way is recorded and not yet running: only what is so twice in a row was lost.
-        forgotten = recorded.keys() - running.keys()
+        forgotten = {claim for claim in recorded.keys() - running if claim[1] not in self.asked}
         for claim in forgotten & self._forgotten:
             await self._end_forgotten(claim, recorded[claim])
         self._forgotten = forgotten
-        for claim in running.keys() - recorded.keys():
-            await self._end_if_taken(running[claim])
+        self.begun.intersection_update(recorded.keys() | running)
+        for attempt in ran.values():
+            if attempt.claim not in recorded:
+                await self._end_if_taken(attempt)
 
     async def _end_forgotten(self, claim: tuple[str, str], task: Document) -> None:
-        if claim in self.broken:
+        if claim in self.begun:
             await self.take_back.end(task, BROKEN_OFF)
-            self.broken.discard(claim)
         else:
-            # The reply to its claim was lost for good: its user code never began.
+            # The reply to its claim was lost for good.
             await self.store.hand_back(task, None)
             self.take_back.hints.send(Service.TASK_WORKER, task["queue"], [task["_id"]])
 

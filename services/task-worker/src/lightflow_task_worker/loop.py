@@ -96,6 +96,10 @@ class TaskWorker:
             (self.consumer.open if self._free() else self.consumer.shut)()
 
     async def _fill(self) -> None:
+        if self._unanswered is not None:
+            # The reply to the last claim was lost; it may have taken effect.
+            self._hold(await self.tools.store.claimed_by(self._unanswered))
+            self._answered(self._unanswered)
         while most := self._room():
             told = self.tools.backlog.told
             tasks, more = await self._claim(most)
@@ -111,21 +115,23 @@ class TaskWorker:
             self.tools.aftermath.nothing_claimable(self.queues)
 
     async def _claim(self, most: int) -> tuple[list[Document], bool]:
-        """Some attempts, and whether there may be more; first those of a claim whose reply was lost."""
-        store = self.tools.store
-        if self._unanswered is not None and (tasks := await store.claimed_by(self._unanswered)):
-            self._unanswered = None
-            return tasks, True
-        operation = self._unanswered = new_id()
+        """Some attempts, and whether there may be more."""
+        store, operation = self.tools.store, new_id()
         only = self.waiting.awaited() if self.waiting.is_crowded else None
+        self._unanswered = operation
+        self.tools.asked.add(operation)
         # Who holds nothing takes the first in one round trip: it may be all there is, and somebody waits for it.
         if most > 1 and self.tools.held:
             tasks, more = await store.claim_several(self.queues, operation, most)
         else:
             task = await store.claim(self.queues, operation, only)
             tasks, more = ([], False) if task is None else ([task], True)
-        self._unanswered = None
+        self._answered(operation)
         return tasks, more
+
+    def _answered(self, operation: str) -> None:
+        self._unanswered = None
+        self.tools.asked.discard(operation)
 
     def _hold(self, tasks: Sequence[Document]) -> None:
         """Take over what was claimed, and begin as much of it as there are slots."""
@@ -141,10 +147,19 @@ class TaskWorker:
         if self.tools.backlog.is_closed:
             self._leave(len(self._ahead))
         self._begin_ahead()
+        if self._ahead:
+            self._background(self._ask_ahead([attempt.task for _, attempt in self._ahead]))
+
+    async def _ask_ahead(self, tasks: Sequence[Document]) -> None:
+        try:
+            await self.tools.knowledge.ask_ahead(tasks)
+        except UNREACHABLE as error:
+            logger.debug("each attempt will ask for itself: %s", error)
 
     def _begin_ahead(self) -> None:
         while self._ahead and self.tools.pool.free:
             _, attempt = self._ahead.popleft()
+            self.tools.begun.add(attempt.claim)
             attempt.take_slot()
             self._background(self._run(attempt))
         if self._ahead and self._timer is None:
@@ -198,7 +213,6 @@ class TaskWorker:
                 successor = await attempt.end(executed)
         except Exception:
             # What is recorded in this worker's name and not run by it is ended at the next renewal.
-            self.tools.broken.add(attempt.claim)
             logger.exception("the attempt of %s broke off", attempt.id)
         finally:
             self._let_go(attempt)

@@ -107,7 +107,8 @@ async def _assemble(config: Config, settings: Settings, with_: Connections, clos
         settings,
         take_back,
         tools.held,
-        tools.broken,
+        tools.asked,
+        tools.begun,
         tools.pool.process_pids,
     )
     consumer = worker.consumer = jobs.consumer(config, settings, worker.hinted)
