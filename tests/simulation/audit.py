@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tests.simulation.faults import Fault
 from tests.simulation.plan import MAIN, SIDE, SUB, expected
 
+from lightflow.core.outcomes import Ending
 from lightflow.core.states import FINAL, State
 
 if TYPE_CHECKING:
@@ -60,11 +61,17 @@ def _executions(world: "World") -> list[str]:
         by_task[execution.task_run].append(execution)
         if world.stopped_at is not None and execution.start > world.stopped_at + AFTER_STOP and not world.faults.pauses:
             findings.append(f"{execution.task_run} began after the stop was acknowledged")
+    if not (world.faults.struck or world.faults.outages or world.faults.pauses):
+        findings += [f"an attempt of {name} was lost, and nobody died" for name, task in states.items() if _lost(task)]
     for name, executions in by_task.items():
         if states[name]["state"] == State.SKIPPED:
             findings.append(f"{name} was skipped and ran")
         findings += _overlaps(world, name, executions)
     return findings
+
+
+def _lost(task: dict[str, Any]) -> bool:
+    return any(attempt["outcome"] == Ending.LOST for attempt in task["attempts"])
 
 
 def _overlaps(world: "World", name: str, executions: list[Any]) -> list[str]:

@@ -222,7 +222,9 @@ def _act(world: World, facts: DagFacts, decision: DagDecision, dirty: int | None
     """How many tasks it queued itself, one by one; None when the DAG run is no longer as it was seen."""
     moved = 0
     if decision.create_tasks:
-        for index in world.random.sample(range(len(world.dag.tasks)), len(world.dag.tasks)):
+        # In any order, but for those that are queued: whoever runs one must find what follows it.
+        shuffled = world.random.sample(range(len(world.dag.tasks)), len(world.dag.tasks))
+        for index in sorted(shuffled, key=lambda index: index in decision.queue):
             created = TaskRun(state=State.QUEUED if index in decision.queue else State.WAITING)
             world.tasks.setdefault(index, created)
             if index % 8 == 0:
