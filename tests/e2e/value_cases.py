@@ -64,6 +64,38 @@ VALUES = [
         {"takes": [f"{way} True []" for way in ("data", "set", "tree", "pushed", "extended", "whole")]},
     ),
     Case(
+        "plain_pickle_knows_the_functions_and_classes_of_the_file",
+        """
+        import importlib
+        import pickle
+
+        class Point:
+            def __init__(self, x):
+                self.x = x
+
+        class Unused(Point):
+            pass
+
+        def double(value):
+            return 2 * value
+
+        def give(data, store, signal, context):
+            print(pickle.loads(pickle.dumps(double)) is double, type(pickle.loads(pickle.dumps(Point(1)))) is Point)
+            store.set("pickle", pickle.dumps([Point(2), double]))
+            data["point"] = Point(3)
+
+        def take(data, store, signal, context):
+            point, function = pickle.loads(store.get("pickle"))
+            print(function(point.x), pickle.loads(pickle.dumps(data["point"])).x)
+            module = importlib.import_module(__name__)
+            print(module.take is take, module.Unused(4).x, hasattr(module, "nothing"))
+
+        main = Dag("main", schema={PythonTask("gives", give): PythonTask("takes", take)})
+        """,
+        {"main:1": "gives takes"},
+        {"gives": ["True True"], "takes": ["4 3", "True 4 False"]},
+    ),
+    Case(
         "a_hundred_strings_of_a_megabyte_are_stored_at_once",
         """
         def put(number):

@@ -61,6 +61,19 @@ async def test_functions_of_the_hidden_random_generators_draw_on(slot, workshop,
     assert first != second
 
 
+async def test_the_module_of_the_file_begins_anew(slot, workshop, calls):
+    before = "import importlib\ncount = 0"
+    body = "importlib.import_module(__name__).count += 1\ndata['seen'] = count"
+    assert await twice(slot, workshop, calls, body, before=before) == [1, 1]
+
+
+async def test_pools_of_processes_know_the_functions_of_the_file(slot, workshop, calls):
+    before = "from multiprocessing import get_context\ndef double(n):\n    return 2 * n"
+    body = "with get_context('fork').Pool(1) as pool:\n    data['seen'] = pool.map(double, [1, 2])"
+    result = await slot.run(await workshop.task(body, before=before), calls, ignore)
+    assert pickle.loads(result.output)["seen"] == [2, 4]
+
+
 CHANGES = {
     "the current folder": ("data['seen'] = os.getcwd()", "os.chdir('/')"),
     "the environment": ("data['seen'] = dict(os.environ)", "os.environ['X'] = '1'; os.environ.pop('PATH')"),

@@ -72,6 +72,7 @@ class Attempts:
             self._begin(job)
             outcome, output = self._run(job, parts)
             restore.flush()
+            pickles.forget_code()  # before the modules are counted, which show whether one was taken away
             header = {"result": _outcome_json(outcome), "retire": self._traces.any()}
             self._pipe.send(header, [] if output is None else [output])
             self._end()
@@ -86,7 +87,6 @@ class Attempts:
     def _end(self) -> None:
         assert self._surroundings is not None
         self._surroundings.restore()
-        pickles.forget_classes()
 
     def _run(self, job: Header, parts: list[memoryview]) -> tuple[Outcome, bytes | None]:
         """The outcome and the pickled output. Whatever goes wrong around the task is an error of the attempt."""

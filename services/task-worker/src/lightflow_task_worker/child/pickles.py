@@ -16,6 +16,9 @@ from typing import Any
 import cloudpickle
 from cloudpickle import cloudpickle as internals
 
+from lightflow_task_worker.child.own_module import Collector
+
+collector = Collector(internals._make_function)
 _set_state = internals._class_setstate
 _set: "weakref.WeakSet[type]" = weakref.WeakSet()
 
@@ -25,17 +28,24 @@ def _class_setstate(cls: type, state: Any) -> type:
     if cls not in _set:
         _set.add(cls)
         _set_state(cls, state)
+        collector.add_class(cls)
     return cls
 
 
+def _make_function(*parts: Any) -> Any:
+    return collector.make(*parts)
+
+
 def install() -> None:
-    """Have classes keep the attributes that the first pickle of an attempt gave them."""
-    _class_setstate.__module__ = internals.__name__  # pickles name it, as they name the original
-    internals._class_setstate = _class_setstate
+    """Have classes keep the attributes that the first pickle of an attempt gave them, and the file be a module."""
+    for function in (_class_setstate, _make_function):
+        function.__module__ = internals.__name__  # pickles name it, as they name the original
+        setattr(internals, function.__name__, function)
 
 
-def forget_classes() -> None:
-    """Forget the classes of earlier attempts."""
+def forget_code() -> None:
+    """Forget the classes of earlier attempts, and the module of their file."""
+    collector.forget()
     _set.clear()
     internals._DYNAMIC_CLASS_TRACKER_BY_CLASS.clear()
     internals._DYNAMIC_CLASS_TRACKER_BY_ID.clear()

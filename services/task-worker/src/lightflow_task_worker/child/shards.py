@@ -7,6 +7,7 @@ from typing import Any
 from lightflow.core.errors import WorkflowUnpicklable
 from lightflow.models.base_task import BaseTask
 from lightflow.runtime.pickling import dumps
+from lightflow_task_worker.child import pickles
 from lightflow_task_worker.child.culprits import culprit_in_task
 
 SHARD = 64
@@ -51,5 +52,9 @@ def unpack(shard: bytes, index: int) -> tuple[str, BaseTask]:
     """The workflow file's path, and a new copy of one of the tasks. Unpickles: the worker has verified the bytes."""
     code: dict[str, Any] = pickle.loads(shard)  # noqa: S301
     group = code["groups"][(index - code["first"]) // code["size"]]
-    task: BaseTask = pickle.loads(group)[index]  # noqa: S301
+    pickles.collector.expect(code["file"])
+    try:
+        task: BaseTask = pickle.loads(group)[index]  # noqa: S301
+    finally:
+        pickles.collector.expect(None)
     return code["file"], task
