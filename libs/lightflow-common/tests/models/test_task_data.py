@@ -49,7 +49,13 @@ def test_the_default_can_be_chosen_by_index() -> None:
     assert (data["x"], data.default_dataset) == (2, data.get_by_index(1))
 
 
-@pytest.mark.parametrize("index", [2, 100, -1])
+def test_a_negative_index_counts_from_the_end() -> None:
+    data = two()
+    data.set_default_by_index(-1)
+    assert (data.get_by_index(-2)["x"], data["x"], data.default_index) == (1, 2, 1)
+
+
+@pytest.mark.parametrize("index", [2, 100, -3])
 def test_an_unknown_index_is_an_error(index: int) -> None:
     data = two()
     for use in (data.get_by_index, data.set_default_by_index, lambda index: data.add_alias("c", index)):

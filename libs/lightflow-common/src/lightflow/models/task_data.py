@@ -143,7 +143,7 @@ class MultiTaskData:
         return self.get_by_index(self._index_of(alias))
 
     def get_by_index(self, index: int) -> TaskData:
-        """The dataset at that index; raises DataInvalidIndex."""
+        """The dataset at that index, negative from the end as in a list; raises DataInvalidIndex."""
         return self._datasets[self._valid(index)]
 
     def add_task_history(self, task_name: str) -> None:
@@ -152,9 +152,10 @@ class MultiTaskData:
             dataset.add_task_history(task_name)
 
     def _valid(self, index: int) -> int:
-        if not 0 <= index < len(self._datasets):
-            raise DataInvalidIndex(f"There is no dataset at index {index}; there are {len(self._datasets)}")
-        return index
+        count = len(self._datasets)
+        if not -count <= index < count:
+            raise DataInvalidIndex(f"There is no dataset at index {index}; there are {count}")
+        return index % count
 
     def _index_of(self, alias: str) -> int:
         if alias not in self._aliases:
