@@ -203,6 +203,36 @@ def test_modules_in_a_folder_of_libraries_work_and_are_found_by_each_other(there
     assert there("run", "with_libraries").written == {"say": ["gyokuro"]}
 
 
+def test_a_task_finds_what_its_file_finds_beside_it(client: Client, tmp_path: Path) -> None:
+    for name, text in (
+        ("words.json", '["matcha"]'),
+        ("reader.py", "from pathlib import Path\n\nWORDS = Path(__file__).with_name('words.json').read_text"),
+        ("plugin_tea.py", "NAME = 'oolong'\n"),
+        ("more/cups.py", "COUNT = 3\n"),
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    file = write_workflow(
+        tmp_path,
+        "finds",
+        """
+        import importlib
+        import sys
+        from pathlib import Path
+        sys.path.append(str(Path(__file__).parent / "more"))
+        import cups
+        import reader
+
+        def tell(data, store, signal, context):
+            plugin = importlib.import_module(f"plugin_{store.get('plugin')}")
+            print(reader.WORDS(), plugin.NAME, cups.COUNT)
+
+        main = Dag("main", schema={PythonTask("tells", tell): None})
+        """,
+    )
+    assert seen(client, client.start(file, plugin="tea")).printed == {"tells": ['["matcha"] oolong 3']}
+
+
 def test_a_helper_of_one_workflow_cannot_be_imported_by_another(cli: Cli, workflow_file: Callable[..., Path]) -> None:
     (cli.folder / "hidden").mkdir()
     (cli.folder / "hidden" / "secret_helper.py").write_text("WORD = 1\n")

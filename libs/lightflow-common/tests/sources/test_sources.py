@@ -51,6 +51,26 @@ def test_a_package_comes_whole_with_its_data(write, statement):
     assert names(gather(write("flow.py", statement))) == ["flow.py", "pkg/__init__.py", "pkg/part.py", "pkg/table.csv"]
 
 
+def test_a_small_file_that_is_named_comes_too(write):
+    write("tables/words.json")
+    write("large.csv", "x" * 2_000_000)
+    write("unnamed.csv")
+    write("reader.py", "open(os.path.join(HERE, 'tables/words.json')), open('large.csv'), open('../other')")
+    assert names(gather(write("flow.py", "import reader"))) == ["flow.py", "reader.py", "tables/words.json"]
+
+
+@pytest.mark.parametrize("statement", ["importlib.import_module(name)", "__import__(f'{name}')"])
+def test_who_computes_what_is_imported_takes_all_modules_beside_the_file(write, statement):
+    write("plugin.py")
+    assert names(gather(write("flow.py", statement))) == ["flow.py", "plugin.py"]
+
+
+def test_who_changes_the_search_path_takes_the_modules_of_the_folders_that_are_named(write):
+    for name in ("sub/part.py", "sub/data.csv", "other/part.py"):
+        write(name)
+    assert names(gather(write("flow.py", "sys.path.append(HERE + '/' + 'sub')"))) == ["flow.py", "sub/part.py"]
+
+
 def test_what_a_package_imports_from_beside_the_file_comes_too(write):
     write("pkg/__init__.py", "import beside")
     write("beside.py")

@@ -1,7 +1,8 @@
-"""The source archive of a workflow: the file, the helpers beside it that it imports, and the library folders.
+"""The source archive of a workflow: the file, what it uses of the files beside it, and the library folders.
 
-Which modules a file imports is read from its text, functions included; nothing is executed. The archive is a zip whose
-bytes depend on the files alone.
+What a file uses is read from its text, functions included; nothing is executed: modules that it imports, and small
+files that it names. One that computes what it imports, or changes `sys.path`, takes along all modules beside it, and
+those of the folders that it names. The archive is a zip whose bytes depend on the files alone.
 """
 
 import ast
@@ -17,6 +18,8 @@ from lightflow.core.errors import LightflowException, WorkflowImportError
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _MODE = 0o644 << 16
+_NAMED_AT_MOST = 1 << 20  # bytes of a file that goes along because its name stands in a source file
+_NEAR = re.compile(r"(?:\./)?\w[^\0\n]{0,200}")
 
 
 _UNPACKED = re.compile(r"[^\s'\"]*[/\\][0-9a-f]{64}[/\\]")
@@ -78,29 +81,59 @@ def candidates(folder: Path) -> list[Path]:
 
 
 def helpers(file: Path) -> list[Path]:
-    """The files beside a workflow file that its imports lead to, directly or not; of packages all files."""
-    return [source for source in modules(file.resolve().parent, imported(file)) if source != file.resolve()]
+    """The files beside a workflow file that it uses, directly or not; of packages all files."""
+    folder = file.resolve().parent
+    return [source for source in _reached(folder, _used(file, folder)) if source != file.resolve()]
 
 
 def modules(folder: Path, names: Iterable[str]) -> list[Path]:
     """The files in a folder that the import of these top-level names leads to, directly or not."""
+    return _reached(folder, [source for name in sorted(names) for source in _beside(folder, name)])
+
+
+def _reached(folder: Path, waiting: list[Path]) -> list[Path]:
     found: dict[Path, None] = {}
-    waiting = sorted(names)
     while waiting:
-        for source in _beside(folder, waiting.pop()):
-            if source not in found:
-                found[source] = None
-                waiting += sorted(imported(source)) if source.suffix == ".py" else []
+        source = waiting.pop()
+        if source not in found:
+            found[source] = None
+            waiting += _used(source, folder) if source.suffix == ".py" else []
     return list(found)
+
+
+def _used(file: Path, folder: Path) -> list[Path]:
+    """The files in the folder that a source file imports, names, or may import by a name that it computes."""
+    used = [source for name in sorted(imported(file)) for source in _beside(folder, name)]
+    nodes = list(ast.walk(_tree(file)))
+    texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    near = [folder / text for text in sorted(texts) if _NEAR.fullmatch(text) and ".." not in Path(text).parts]
+    used += [path for path in near if path.is_file() and path.stat().st_size <= _NAMED_AT_MOST]
+    if any(map(_is_open, nodes)):
+        used += candidates(folder)
+        used += [source for path in near if path.is_dir() for source in _files(path, "*.py")]
+    return used
+
+
+def _is_open(node: ast.AST) -> bool:
+    """Whether what is imported cannot be read from the text: a computed name, or another place to search."""
+    match node:
+        case ast.Attribute(attr="path", value=ast.Name(id="sys")):
+            return True
+        case ast.Call(func=ast.Attribute(attr="import_module") | ast.Name(id="import_module" | "__import__")):
+            return not any(_names(node))
+    return False
 
 
 def imported(file: Path) -> set[str]:
     """The top-level names that a source file imports absolutely, anywhere in it; none if it is not valid Python."""
+    return {name.partition(".")[0] for node in ast.walk(_tree(file)) for name in _names(node)}
+
+
+def _tree(file: Path) -> ast.AST:
     try:
-        tree = ast.parse(file.read_bytes())
+        return ast.parse(file.read_bytes())
     except (SyntaxError, ValueError):
-        return set()
-    return {name.partition(".")[0] for node in ast.walk(tree) for name in _names(node)}
+        return ast.Module([], [])
 
 
 def _names(node: ast.AST) -> Iterator[str]:

@@ -104,7 +104,7 @@ class Attempts:
         """Unpickle the task afresh: nothing of what another attempt did to the file's globals is in it."""
         shard, *rest = parts
         self._shard = bytes(shard) or self._shard
-        file, task = shards.unpack(self._shard, job["index"])
+        file, task = shards.unpack(self._shard, job["index"], job["folder"])
         sources.remember(file, job["folder"])
         start = rest.pop(0) if job["start_data"] else None
         data = as_input(task.name, pickle.loads(start)) if start is not None else _inputs(task.name, job, rest)  # noqa: S301

@@ -18,7 +18,7 @@ from lightflow.models.spec import spec_of
 from lightflow.models.workflow import Workflow
 from lightflow.runtime.datastore.encoding import encode
 from lightflow.runtime.sources import gather
-from lightflow_task_worker.child import pickles, restore, shards
+from lightflow_task_worker.child import pickles, restore, search_path, shards
 from lightflow_task_worker.child.alarm import Alarm
 from lightflow_task_worker.frames import BlockingPipe, Buffer, Header, PipeClosedError
 
@@ -61,8 +61,10 @@ def _load(request: Header) -> tuple[Header, list[Buffer]]:
     sys.dont_write_bytecode = True
     sys.path[:0] = [str(file.parent), *map(str, libraries)]
     importlib.invalidate_caches()
+    before = list(sys.path)
     workflow = Workflow()
     module = workflow.load_file(file, name=request["name"], strict_dag=True)
+    path = search_path.changes(before, file.parent)
     spec = spec_of(workflow, encode=encode)
     entries: list[Header] = []
     parts: list[Buffer] = []
@@ -70,6 +72,6 @@ def _load(request: Header) -> tuple[Header, list[Buffer]]:
         for dag in workflow.dags:
             for first, tasks in shards.split(dag.parts()[0]):
                 entries.append({"dag": dag.name, "first": first, "last": first + len(tasks) - 1})
-                parts.append(shards.pack(str(file), first, tasks))
+                parts.append(shards.pack(str(file), first, tasks, path))
     archive = gather(file, libraries)
     return {"spec": spec.to_json(), "shards": entries}, [archive, *parts]

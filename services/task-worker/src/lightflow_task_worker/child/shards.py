@@ -7,7 +7,7 @@ from typing import Any
 from lightflow.core.errors import WorkflowUnpicklable
 from lightflow.models.base_task import BaseTask
 from lightflow.runtime.pickling import dumps
-from lightflow_task_worker.child import pickles
+from lightflow_task_worker.child import pickles, search_path
 from lightflow_task_worker.child.culprits import culprit_in_task
 
 SHARD = 64
@@ -24,12 +24,13 @@ def split(tasks: list[BaseTask]) -> Iterator[tuple[int, list[BaseTask]]]:
         yield first, tasks[first : first + SHARD]
 
 
-def pack(file: str, first: int, tasks: list[BaseTask]) -> bytes:
-    """Tasks of a DAG as bytes; `unpack` gives them back."""
+def pack(file: str, first: int, tasks: list[BaseTask], path: search_path.Changes = ([], [])) -> bytes:
+    """Tasks of a DAG as bytes; `unpack` gives them back. `path` is what their file changed in `sys.path`."""
     groups = _groups(first, tasks, size := GROUP)
     if len(groups) > 1 and sum(map(len, groups)) > LARGE:
         groups = _groups(first, tasks, size := SHARD)
-    return pickle.dumps({"file": file, "first": first, "size": size, "groups": groups}, pickle.HIGHEST_PROTOCOL)
+    code = {"file": file, "first": first, "size": size, "groups": groups, "path": path}
+    return pickle.dumps(code, pickle.HIGHEST_PROTOCOL)
 
 
 def _groups(first: int, tasks: list[BaseTask], size: int) -> list[bytes]:
@@ -48,9 +49,13 @@ def _dump(tasks: dict[int, BaseTask]) -> bytes:
         raise
 
 
-def unpack(shard: bytes, index: int) -> tuple[str, BaseTask]:
-    """The workflow file's path, and a new copy of one of the tasks. Unpickles: the worker has verified the bytes."""
+def unpack(shard: bytes, index: int, folder: str | None) -> tuple[str, BaseTask]:
+    """The workflow file's path, and a new copy of one of the tasks. Unpickles: the worker has verified the bytes.
+
+    `folder` has the version's sources.
+    """
     code: dict[str, Any] = pickle.loads(shard)  # noqa: S301
+    search_path.apply(code.get("path", ([], [])), folder)  # a version of an earlier release does not say
     group = code["groups"][(index - code["first"]) // code["size"]]
     pickles.collector.expect(code["file"])
     try:
