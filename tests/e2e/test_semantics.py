@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.e2e.cases import CASES, Case
+from tests.e2e.command_cases import COMMANDS, SHAPES
 from tests.e2e.signal_cases import SIGNALS
 from tests.e2e.support import seen
 from tests.e2e.value_cases import VALUES
@@ -12,7 +13,7 @@ from tests.e2e.value_cases import VALUES
 from lightflow.client import Client
 
 
-@pytest.mark.parametrize("case", CASES + SIGNALS + VALUES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", CASES + COMMANDS + SHAPES + SIGNALS + VALUES, ids=lambda case: case.name)
 def test_a_workflow_ends_as_it_must(client: Client, workflow_file: Callable[..., Path], case: Case) -> None:
     end = seen(client, client.start(workflow_file(case.name[:40], case.body), **case.arguments))
     assert (end.state, end.tasks) == (case.state, case.tasks), end.error

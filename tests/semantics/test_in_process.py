@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 from tests.e2e.cases import CASES, Case
+from tests.e2e.command_cases import COMMANDS, SHAPES
 from tests.e2e.signal_cases import SIGNALS
 from tests.e2e.support import write_workflow
 from tests.e2e.value_cases import VALUES
 
 from lightflow import local
 
-HERE = [case for case in CASES + SIGNALS + VALUES if not case.processes]
+HERE = [case for case in CASES + COMMANDS + SHAPES + SIGNALS + VALUES if not case.processes]
 
 
 class ByTask(io.TextIOBase):
