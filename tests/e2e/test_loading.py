@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.e2e.support import HEADER, Cli
+from tests.e2e.support import HEADER, Cli, seen
 
 from lightflow.client import Client
 
@@ -139,6 +139,24 @@ def test_an_edit_takes_effect_on_the_next_start(cli: Cli, client: Client, flows:
         versions.add(ended.json["version"])
     file.unlink()
     assert len(versions) == 2
+
+
+def test_a_file_that_lists_a_folder_sees_what_is_there_now(
+    client: Client, workflow_file: Callable[..., Path], tmp_path: Path
+) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    file = workflow_file(
+        "lists",
+        f"""
+        from pathlib import Path
+        names = sorted(path.name for path in Path({str(images)!r}).iterdir())
+        main = Dag("main", schema={{PythonTask("begin"): [PythonTask(name) for name in names]}})
+        """,
+    )
+    for names in (["one"], ["one", "two"]):
+        (images / names[-1]).touch()
+        assert list(seen(client, client.start(file)).tasks["main:1"]) == ["begin", *names]
 
 
 def test_what_a_file_prints_while_it_loads_harms_nothing(cli: Cli, workflow_file: Callable[..., Path]) -> None:
