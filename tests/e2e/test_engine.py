@@ -256,10 +256,13 @@ def test_a_run_survives_the_death_of_any_service(one_slot: System, gate: Gate, s
 def test_a_run_survives_the_loss_of_all_that_redis_knew(one_slot: System, gate: Gate) -> None:
     run = one_slot.start("chain", gate.body + CHAIN)
     assert gate.wait() == ["task2"]
+    events = one_slot.client.events(run.id)
     one_slot.redis.flushall()
     gate.open()
     assert run.wait(PATIENCE) is State.SUCCEEDED
     assert all(len(task["attempts"]) == 1 for task in one_slot.tasks(run).values())
+    ends = [event.name for event in events if event.state == "succeeded"]
+    assert sorted(ends) == ["chain", "main:1", "task2", "task3", "task4"], "each end is told, and told once"
 
 
 def test_hints_doubled_a_thousandfold_change_nothing(one_slot: System, gate: Gate) -> None:
