@@ -211,6 +211,7 @@ def extension(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_ext_runs_main_of_the_extension_with_all_its_arguments(flow: Any, extension: Path) -> None:
     assert flow("ext", "hello", "world", "--port=1", "-h").output == "hello world --port=1 -h\n"
+    assert flow("ext", "hello", "--", "--port=1", "--", "x").output == "hello --port=1 -- x\n"
 
 
 def test_ext_names_the_extensions_that_it_can_run(flow: Any, extension: Path) -> None:

@@ -36,7 +36,7 @@ def command(session: Session, name: str, arguments: tuple[str, ...]) -> None:
     main = getattr(import_module(f"{module}.__main__"), "main", None)
     if not callable(main):
         raise WrongInput(f"The module {module}.__main__ has no function main(args) to run")
-    main(list(arguments))
+    main(list(arguments[1:] if arguments[:1] == ("--",) else arguments))  # -- only parts them from lightflow's own
 
 
 def installed() -> list[str]:
