@@ -82,6 +82,8 @@ def test_another_python_refuses(client: Client, monkeypatch: pytest.MonkeyPatch)
 
 
 SCRIPT = """
+import pickle
+
 import beside
 from lightflow.client import Client
 from lightflow.models import Dag
@@ -95,7 +97,7 @@ class Result:
 
 def compute(data, store, signal, context):
     import inside
-    data["result"] = Result(FACTOR * beside.base() + inside.ONE)
+    data["result"] = pickle.loads(pickle.dumps(Result(FACTOR * beside.base() + inside.ONE)))
 
 with Client() as client:
     FACTOR = 7

@@ -35,12 +35,16 @@ class OwnModule(ModuleType):
 
 
 class Collector:
-    """Makes functions from pickles; those of the file that is being unpacked share the globals of its module."""
+    """Makes functions from pickles; those of the file that is being unpacked share the globals of its module.
+
+    So do those of `__main__`, which a program or notebook sent; this process's own steps aside for the attempt.
+    """
 
     def __init__(self, make_function: Any) -> None:
         self._make_function = make_function
         self._file: str | None = None
-        self._module: OwnModule | None = None
+        self._modules: dict[str, OwnModule] = {}
+        self._main = sys.modules["__main__"]
 
     def expect(self, file: str | None) -> None:
         """From here on, pickles hold the tasks of this file; None: they hold data."""
@@ -48,29 +52,33 @@ class Collector:
 
     def make(self, code: Any, base_globals: dict[str, Any], *more: Any) -> FunctionType:
         """Stands in for cloudpickle's function of the same purpose."""
-        if self._file is not None and base_globals.get("__file__") == self._file:
+        is_own = base_globals.get("__file__") == self._file or base_globals.get("__name__") == "__main__"
+        if self._file is not None and is_own:
             base_globals = self._shared(base_globals)
         function: FunctionType = self._make_function(code, base_globals, *more)
         return function
 
     def add_class(self, cls: type) -> None:
         """Have a class of the file found by its name."""
-        if self._module is not None and cls.__module__ == self._module.__name__ and cls.__qualname__ == cls.__name__:
-            vars(self._module).setdefault(cls.__name__, cls)
+        module = self._modules.get(cls.__module__)
+        if module is not None and cls.__qualname__ == cls.__name__:
+            vars(module).setdefault(cls.__name__, cls)
 
     def forget(self) -> None:
         """The attempt is over."""
-        if self._module is not None:
-            cloudpickle.unregister_pickle_by_value(self._module)
-            sys.modules.pop(self._module.__name__, None)
-            self._module = None
+        for name, module in self._modules.items():
+            cloudpickle.unregister_pickle_by_value(module)
+            sys.modules.pop(name, None)
+        if self._modules:
+            sys.modules["__main__"] = self._main
+        self._modules = {}
 
     def _shared(self, base_globals: dict[str, Any]) -> dict[str, Any]:
         name = base_globals["__name__"]
-        if self._module is None:
-            if name in sys.modules:  # of the same name is another module, which stays
+        if name not in self._modules:
+            if name in sys.modules and name != "__main__":  # of the same name is another module, which stays
                 return base_globals
-            self._module = sys.modules[name] = OwnModule(name)
-            cloudpickle.register_pickle_by_value(self._module)
-            vars(self._module).update(base_globals)
-        return vars(self._module)
+            self._modules[name] = sys.modules[name] = module = OwnModule(name)
+            cloudpickle.register_pickle_by_value(module)
+            vars(module).update(base_globals)
+        return vars(self._modules[name])
