@@ -59,6 +59,11 @@ def test_a_small_file_that_is_named_comes_too(write):
     assert names(gather(write("flow.py", "import reader"))) == ["flow.py", "reader.py", "tables/words.json"]
 
 
+def test_texts_that_no_file_can_be_called_by_do_no_harm(write):
+    texts = ["ä" * 200, "a\ud800b", "x" * 300, "x" * 190 + "/" + "ß" * 10, "a\0b", "*", "flow.py/x"]
+    assert names(gather(write("flow.py", f"sys.path.append({texts!a})"))) == ["flow.py"]
+
+
 @pytest.mark.parametrize("statement", ["importlib.import_module(name)", "__import__(f'{name}')"])
 def test_who_computes_what_is_imported_takes_all_modules_beside_the_file(write, statement):
     write("plugin.py")

@@ -19,7 +19,7 @@ from lightflow.core.errors import LightflowException, WorkflowImportError
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _MODE = 0o644 << 16
 _NAMED_AT_MOST = 1 << 20  # bytes of a file that goes along because its name stands in a source file
-_NEAR = re.compile(r"(?:\./)?\w[^\0\n]{0,200}")
+_NEAR = re.compile(r"(?:\./)?\w[^\0\n\ud800-\udfff]{0,200}")
 
 
 _UNPACKED = re.compile(r"[^\s'\"]*[/\\][0-9a-f]{64}[/\\]")
@@ -106,7 +106,9 @@ def _used(file: Path, folder: Path) -> list[Path]:
     used = [source for name in sorted(imported(file)) for source in _beside(folder, name)]
     nodes = list(ast.walk(_tree(file)))
     texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    # os.access says no to whatever cannot be a name, where a look at the file would raise.
     near = [folder / text for text in sorted(texts) if _NEAR.fullmatch(text) and ".." not in Path(text).parts]
+    near = [path for path in near if os.access(path, os.R_OK)]
     used += [path for path in near if path.is_file() and path.stat().st_size <= _NAMED_AT_MOST]
     if any(map(_is_open, nodes)):
         used += candidates(folder)
