@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from lightflow.runtime.sources import candidates, gather, imported, pack, unpack
+from lightflow.runtime.sources import gather, pack, unpack
+from lightflow.runtime.used import candidates, imported
 
 
 @pytest.fixture

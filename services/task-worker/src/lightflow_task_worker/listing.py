@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Iterable
 from pathlib import Path
 
-from lightflow.runtime.sources import candidates
+from lightflow.runtime.used import candidates
 
 
 def list_workflows(folders: Iterable[Path]) -> list[dict[str, str]]:

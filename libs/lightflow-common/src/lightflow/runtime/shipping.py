@@ -22,7 +22,7 @@ import cloudpickle
 from lightflow.core.errors import PythonMismatch, WorkflowUnpicklable
 from lightflow.models.parameters import Parameters
 from lightflow.models.workflow import Workflow
-from lightflow.runtime import sources
+from lightflow.runtime import sources, used
 from lightflow.runtime.pickling import dumps
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -39,7 +39,7 @@ def ship(workflow: Workflow) -> bytes:
     code = _pickled(workflow, place.partition("/")[0])
     members = {f"{place}.py": _FILE, f"{place}.pickle": pickle.dumps((PYTHON, code))}
     for folder, names in _imported(code).items():
-        for source in sources.modules(folder, names):
+        for source in used.modules(folder, names):
             members.setdefault(source.relative_to(folder).as_posix(), source.read_bytes())
     return sources.pack(members)
 
@@ -108,7 +108,7 @@ def _imported(code: bytes) -> dict[Path, set[str]]:
             found.setdefault(folder, set()).add(module.__name__.partition(".")[0])
     main = vars(sys.modules["__main__"]).get("__file__")
     if isinstance(main, str) and _is_own(sys.modules["__main__"]) and (script := Path(main).resolve()).is_file():
-        found.setdefault(script.parent, set()).update(sources.imported(script))
+        found.setdefault(script.parent, set()).update(used.imported(script))
     return found
 
 

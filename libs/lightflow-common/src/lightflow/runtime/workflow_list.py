@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lightflow.models import Option, Parameters
-from lightflow.runtime.sources import candidates
+from lightflow.runtime.used import candidates
 
 CHILD = "lightflow.runtime.workflow_child"
 
