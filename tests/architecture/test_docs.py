@@ -2,7 +2,7 @@
 
 A ```console block holds commands (`$ `) and what they print: each shown line must be printed, whatever the ids, times,
 hosts and column widths; `...` stands for anything. A command exits with 0 unless a comment in it says `exit code N`;
-one that ends in `&` runs until the page ends. A block whose first line is a comment with a path is that file; a
+one that ends in `&` runs until the page ends, and `cd` alone holds until then. A block whose first line is a comment with a path is that file; a
 workflow that no command of the page names is run all the same. ```sh and ```text blocks are to be read only.
 """
 
@@ -91,6 +91,9 @@ class Reader:
 
     def type(self, command: str, shown: list[str]) -> None:
         self.typed.append(command)
+        if (folder := re.fullmatch(r"cd (\S+)", command)) is not None:
+            self.folder = (self.folder / folder[1]).resolve(strict=True)
+            return
         for id_, printed in self.ids.items():
             command = re.sub(rf"\b{id_[:6]}[0-9a-f]*\b", printed, command)
         if command.endswith("&"):

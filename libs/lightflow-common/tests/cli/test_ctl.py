@@ -403,6 +403,23 @@ def test_data_get_prints_a_value(ctl: Any, control: Any) -> None:
     assert (missing.exit_code, "There is nothing under 'nothing'" in missing.stderr) == (1, True)
 
 
+@pytest.mark.parametrize(
+    ("state", "keep_data", "section", "told"),
+    [("succeeded", False, "data", True), ("succeeded", True, "data", False), ("running", False, "data", False),
+     ("succeeded", False, "meta", False)],
+)  # fmt: skip
+def test_data_that_went_with_the_end_of_its_run_is_said_to_be_gone(
+    ctl: Any, control: Any, state: str, keep_data: bool, section: str, told: bool
+) -> None:
+    control.runs[RUN_ID].state, control.runs[RUN_ID].keep_data = state, keep_data
+    assert ("--keep-data" in ctl("data", "get", RUN_ID, "x", "--section", section).stderr) is told
+
+
+def test_an_unknown_run_is_refused_with_one_remedy(ctl: Any, control: Any) -> None:
+    assert ctl("logs", "0000").stderr.count("lists the runs") == 1
+    assert ctl("logs", "zzzz").stderr.count("lists the runs") == 1
+
+
 def test_data_set_takes_json_and_else_a_string(ctl: Any, control: Any) -> None:
     assert ctl("data", "set", RUN_ID, "a.b", "[1, 2]").exit_code == 0
     assert ctl("data", "set", RUN_ID, "a.c", "hello", "--section", "meta").exit_code == 0

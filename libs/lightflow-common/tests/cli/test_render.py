@@ -18,7 +18,7 @@ from lightflow.cli.render.failures import error_text, user_line
 from lightflow.cli.render.progress import Progress
 from lightflow.cli.render.runs import MOST_TASKS, run_details, summary
 from lightflow.cli.render.times import span
-from lightflow.cli.render.workflows import graph
+from lightflow.cli.render.workflows import graph, workflow_lines
 from lightflow.control.v1 import control_pb2 as pb
 from lightflow.runtime.sources import as_given
 
@@ -41,6 +41,15 @@ def test_columns_are_as_wide_as_their_widest_cell_whatever_its_colour() -> None:
 
 def test_a_column_that_is_empty_is_left_out_and_line_breaks_break_nothing() -> None:
     assert click.unstyle(columns(("A", "B"), [("a\nb", "")])) == "A\na b"
+
+
+def test_no_line_ends_in_blanks_where_the_last_column_has_no_title() -> None:
+    assert click.unstyle(columns(("A", ""), [("a", "why")])) == "A\na  why"
+
+
+def test_a_folder_of_workflows_that_is_not_there_is_told_from_one_that_is_empty(tmp_path: Path) -> None:
+    said = workflow_lines([], [str(tmp_path), str(tmp_path / "none")])
+    assert f"({tmp_path}, {tmp_path / 'none'}: no such folder)" in said
 
 
 def test_a_run_that_goes_on_has_nulls_where_nothing_is_set() -> None:

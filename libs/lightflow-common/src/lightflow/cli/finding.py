@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from lightflow.control.v1 import control_pb2 as pb
     from lightflow.runtime.rpc.client import ControlClient
 
-LISTED = "; `lightflowctl status` lists the runs"
+_LISTED = "; `lightflowctl status` lists the runs"
 
 _LOOKED_AT = 500
 
@@ -23,8 +23,8 @@ def find_run(client: "ControlClient", text: str) -> "pb.Run":
         return client.get_run(text)
     except (RunUnknown, InvalidRequest) as error:
         runs = [(run.run_id, run.workflow) for run in islice(client.list_runs(), _LOOKED_AT)]
-        said = error.reason if isinstance(error, InvalidRequest) else str(error)
-        raise WrongInput(f"{said}{meant(text, runs) or LISTED}") from None
+        said = f"{error.reason}{_LISTED}" if isinstance(error, InvalidRequest) else str(error)
+        raise WrongInput(f"{said}{meant(text, runs)}") from None
 
 
 def meant(text: str, runs: list[tuple[str, str]]) -> str:

@@ -9,9 +9,12 @@ import click
 from lightflow.cli import completing
 from lightflow.cli.parsing import parse_value
 from lightflow.cli.session import Session, pass_session, session_options
+from lightflow.core.states import FINAL
 
 if TYPE_CHECKING:
     from lightflow.runtime.rpc.client import ControlClient
+
+_GONE = "; the data of a run goes with its end, unless it is started with --keep-data"
 
 _run = click.argument("run", metavar="RUN", shell_complete=completing.runs)
 _section = click.option(
@@ -44,10 +47,11 @@ def get(session: Session, run: str, key: str, section: str) -> None:
     from lightflow.cli.finding import find_run
 
     with session.connect() as client:
-        run_id = find_run(client, run).run_id
-        encoded = client.get_data(run_id, key, section=section)
+        found = find_run(client, run)
+        encoded = client.get_data(found.run_id, key, section=section)
     if encoded is None:
-        raise click.ClickException(f"There is nothing under {key!r} in the {section} of run {run_id}.")
+        gone = _GONE if section == "data" and found.state in FINAL and not found.keep_data else "."
+        raise click.ClickException(f"There is nothing under {key!r} in the {section} of run {found.run_id}{gone}")
     click.echo(value_text(_decoded(encoded, key), as_json=session.json))
 
 

@@ -24,7 +24,7 @@ def state(word: str) -> str:
 def columns(titles: Sequence[str], rows: Sequence[Sequence[str]], indent: str = "") -> str:
     """Rows under their titles, each column as wide as its widest cell; a column that is empty is left out."""
     shown = [place for place in range(len(titles)) if any(row[place] for row in rows)]
-    head = [click.style(titles[place], bold=True) for place in shown]
+    head = [click.style(title, bold=True) if (title := titles[place]) else "" for place in shown]
     table = [head, *([clean(row[place]) for place in shown] for row in rows)]
     widths = [max(len(click.unstyle(line[place])) for line in table) for place in range(len(shown))]
     return "\n".join(indent + _line(line, widths) for line in table)

@@ -1,6 +1,7 @@
 """Workflows, their parameters and graphs as text."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -33,13 +34,17 @@ def workflows_table(workflows: Sequence["pb.Workflow"]) -> str:
 def workflow_lines(workflows: "Sequence[ListedWorkflow]", folders: Sequence[str]) -> str:
     """A line for each workflow file: its name and what it says of itself, or why it does not load."""
     if not workflows:
-        places = ", ".join(folders) or "no folders are configured"
+        places = ", ".join(map(_place, folders)) or "no folders are configured"
         return (
             f"No workflows ({places}). `lightflow config examples .` writes some into ./examples; "
             "`lightflowctl list` has those of the running system."
         )
     width = max(_NAME_WIDTH, *(len(workflow.name) + 2 for workflow in workflows))
     return "\n".join(f"{workflow.name:<{width}}{_description(workflow)}".rstrip() for workflow in workflows)
+
+
+def _place(folder: str) -> str:
+    return folder if Path(folder).is_dir() else f"{folder}: no such folder"
 
 
 def _description(workflow: "ListedWorkflow") -> str:

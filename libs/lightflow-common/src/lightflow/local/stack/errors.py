@@ -52,4 +52,7 @@ class StackNotRunning(StackError):
     """A data dir has no living stack."""
 
     data_dir: str
-    template = "No stack is running in {self.data_dir}; `lightflowctl up` starts one"
+    template = (
+        "No stack is running in {self.data_dir}; `lightflowctl up` starts one, "
+        "`lightflowctl workers` lists the services of a system that was started otherwise"
+    )
