@@ -1,9 +1,10 @@
 """What the documentation prints is true: its commands and workflows are run on a real system.
 
-A ```console block holds commands (`$ `) and what they print: each shown line must be printed, whatever the ids, times,
-hosts and column widths; `...` stands for anything. A command exits with 0 unless a comment in it says `exit code N`;
-one that ends in `&` runs until the page ends, and `cd` alone holds until then. A block whose first line is a comment with a path is that file; a
-workflow that no command of the page names is run all the same. ```sh and ```text blocks are to be read only.
+A ```console block holds commands (`$ `) and what they print: each shown line must be printed, whatever the ids,
+times, hosts and column widths; `...` stands for anything. A command exits with 0 unless a comment in it says `exit
+code N`; one that ends in `&` runs until the page ends, and `cd` alone holds until then. A block whose first line is a
+comment with a path is that file; a workflow that no command of the page names is run all the same. ```sh and ```text
+blocks are to be read only.
 """
 
 import ast
