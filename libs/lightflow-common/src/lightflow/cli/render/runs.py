@@ -92,7 +92,8 @@ def _heading(run: "pb.Run", now: datetime) -> str:
 
 def arguments_text(run: "pb.Run") -> str:
     """The arguments as they could be typed."""
-    return " ".join(f"{name}={value}" for name, value in run_document(run)["arguments"].items())
+    arguments = run_document(run)["arguments"]
+    return " ".join(f"{name}={arguments[name]}" for name in sorted(arguments))  # a map has no order on the wire
 
 
 def _dag(dag: "pb.DagRun", tasks: Iterable["pb.Task"], now: datetime) -> str:
