@@ -342,6 +342,22 @@ async def test_an_attempt_that_is_claimed_while_the_record_is_read_is_left_alone
     assert not attempts[0].superseded
 
 
+async def test_an_attempt_that_begins_while_another_is_given_back_is_known_to_have_begun(claimed, tools, lease):
+    await claimed("a")
+    tools.held.clear()
+    await lease._renew()
+    hand_back = tools.store.hand_back
+
+    async def begin_meanwhile(*given):
+        attempt = await claimed("b")
+        tools.begun.add(attempt.claim)
+        await hand_back(*given)
+
+    tools.store.hand_back = begin_meanwhile
+    await lease._renew()
+    assert len(tools.begun) == 1
+
+
 class Hesitates:
     """A store whose claims take effect, and answer when they are let; a lost reply is followed by an outage."""
 

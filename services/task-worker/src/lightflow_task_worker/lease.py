@@ -84,12 +84,12 @@ class Lease:
         ran = dict(self.held)
         recorded = {(task["_id"], task["claim"]): task for task in await self.store.held()}
         running = {attempt.claim for attempt in self.held.values()}
+        self.begun.intersection_update(recorded.keys() | running)
         # A claim whose reply is on its way is recorded and not yet running: only what is so twice in a row was lost.
         forgotten = {claim for claim in recorded.keys() - running if claim[1] not in self.asked}
         for claim in forgotten & self._forgotten:
             await self._end_forgotten(claim, recorded[claim])
         self._forgotten = forgotten
-        self.begun.intersection_update(recorded.keys() | running)
         for attempt in ran.values():
             if attempt.claim not in recorded:
                 await self._end_if_taken(attempt)
