@@ -105,6 +105,9 @@ def tools(engine, slot, member):
         async def put_back(self, slot):
             pass
 
+        def process_pids(self):
+            return []
+
     settings = Settings(EngineSettings(), "worker@host", ("task",), (), ())
     store = TaskStore(engine.db, member)
     preparing = Preparing(Inputs(engine.payloads), engine.payloads, "worker@host")
@@ -291,17 +294,7 @@ async def lease(engine, tools, member):
     membership = Membership(engine.db, member, 3.0)
     await membership.enter()
     take_back = TakeBack(engine.db, engine.specs, engine.sent, engine.bounds)
-    return Lease(
-        membership,
-        tools.store,
-        tools.knowledge.facts,
-        tools.settings,
-        take_back,
-        tools.held,
-        tools.asked,
-        tools.begun,
-        list,
-    )
+    return Lease(membership, tools, take_back)
 
 
 async def test_an_attempt_that_was_claimed_and_never_begun_goes_back_uncounted_at_the_second_renewal(
@@ -337,7 +330,7 @@ async def test_an_attempt_that_is_claimed_while_the_record_is_read_is_left_alone
         attempts.append(await claimed("a"))
         return recorded
 
-    lease.store.held = claim_meanwhile
+    tools.store.held = claim_meanwhile
     await lease._renew()
     assert not attempts[0].superseded
 

@@ -219,17 +219,7 @@ async def task_worker(world: "World", process: Process) -> None:
     take_back = TakeBack(with_.db, with_.specs, with_.hints, world.engine.bounds)
     tools = _tools(world, process, with_, settings, member, lambda: lease.is_good, lambda: worker.changed())
     worker = TaskWorker(tools, tools.calling.waiting, settings.queues)
-    lease = Lease(
-        membership,
-        tools.store,
-        tools.knowledge.facts,
-        settings,
-        take_back,
-        tools.held,
-        tools.asked,
-        tools.begun,
-        tools.pool.process_pids,
-    )
+    lease = Lease(membership, tools, take_back)
     consumer: Any = world.consuming(Consumer(world, process, Service.TASK_WORKER, worker.hinted))
     worker.consumer = consumer
     watch = ConsumerWatch(consumer, Service.TASK_WORKER, settings.queues, with_.queues)

@@ -100,17 +100,7 @@ async def _assemble(config: Config, settings: Settings, with_: Connections, clos
     slots = Slots(ChildSettings(member.marker, max_attempts=settings.attempts_per_child))
     tools = _tools(settings, with_, member, slots, closing, identity, lambda: lease.is_good, lambda: worker.changed())
     worker = TaskWorker(tools, tools.calling.waiting, settings.queues)
-    lease = Lease(
-        membership,
-        tools.store,
-        tools.knowledge.facts,
-        settings,
-        take_back,
-        tools.held,
-        tools.asked,
-        tools.begun,
-        tools.pool.process_pids,
-    )
+    lease = Lease(membership, tools, take_back)
     consumer = worker.consumer = jobs.consumer(config, settings, worker.hinted)
     watch = ConsumerWatch(consumer, Service.TASK_WORKER, settings.queues, with_.queues)
     cache = _cache_folder(settings, identity)
