@@ -122,9 +122,14 @@ class Counting(Facts):
 
     asked = 0
 
-    async def circumstances(self, task, dag):
+    def __init__(self, db):
+        super().__init__(db)
+        self.parents = []
+
+    async def circumstances(self, task, parents):
         self.asked += 1
-        return await super().circumstances(task, dag)
+        self.parents.append(len(parents))
+        return await super().circumstances(task, parents)
 
 
 @pytest.fixture
@@ -162,8 +167,9 @@ async def test_whether_a_dag_run_goes_on_is_asked_again_when(known, why):
     else:
         heard["hears"] = False
     assert not knowledge.goes_on(tasks[0]["dag_run"])
-    await knowledge.circumstances(tasks[1], dag)
-    assert facts.asked == 2
+    found = await knowledge.circumstances(tasks[1], dag)
+    assert found.states == {0: State.SUCCEEDED}
+    assert facts.parents == [1, 0], "how the task before ended is known already"
 
 
 async def test_what_was_asked_before_a_stop_was_told_is_not_believed_after_it(known):

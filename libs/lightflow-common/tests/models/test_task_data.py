@@ -1,12 +1,20 @@
 """Data between tasks: every sentence of what a `data` object promises."""
 
 import copy
+import pickle
 
 import pytest
 
 from lightflow.core.errors import DataInvalidAlias, DataInvalidIndex
 from lightflow.models import MultiTaskData, TaskData
 from lightflow.models.task_data import as_input, compose_input, compose_output
+from lightflow.models.task_history import packed
+
+
+def travelled(data: TaskData) -> TaskData:
+    """The dataset as the next task gets it."""
+    arrived: TaskData = pickle.loads(pickle.dumps(data))
+    return arrived
 
 
 def two() -> MultiTaskData:
@@ -110,6 +118,41 @@ def test_merging_joins_the_histories_without_doubles() -> None:
     result = TaskData(task_history=["a", "b"])
     result.merge(TaskData(task_history=["a", "c"]))
     assert result.task_history == ["a", "b", "c"]
+
+
+def test_merging_keeps_a_name_that_one_history_has_twice() -> None:
+    result = TaskData()
+    result.merge(travelled(TaskData(task_history=["a", "b", "a"])))
+    assert result.task_history == ["a", "b", "a"]
+
+
+def test_histories_that_travelled_are_joined_as_those_that_did_not() -> None:
+    histories = [["a", "b", "c"], ["a", "b", "d"], ["a", "b", "c"], ["e", "a", "b"], ["a"], [], ["f", "d"]]
+    at_home = TaskData()
+    for history in histories:
+        at_home.merge(TaskData(task_history=list(history)))
+    data = compose_input("t", [(str(n), (), travelled(TaskData(task_history=h))) for n, h in enumerate(histories)])
+    data.set_default_by_index(len(histories) - 1)
+    travelling = compose_output("t", data)
+    assert [*at_home.task_history, "t"] == travelling.task_history == ["a", "b", "c", "d", "e", "f", "t"]
+
+
+@pytest.mark.parametrize("history", [[], ["a"], ["a", "b"], ["a\nb", "c", "d"], ["", "a"], ["", "", ""], ["a", 1, "b"]])
+def test_a_history_arrives_as_it_left(history: list[str]) -> None:
+    there = travelled(TaskData({"x": 1}, task_history=list(history)))
+    assert travelled(there).task_history == there.task_history == history
+    there.add_task_history("here")
+    assert copy.deepcopy(travelled(there)).task_history == [*history, "here"]
+
+
+def test_what_came_before_the_tasks_of_a_layer_is_the_same_text_for_all_of_them() -> None:
+    outputs = {"start": TaskData(task_history=["start"])}
+    for layer in range(3):
+        outputs = {
+            name: compose_output(name, compose_input(name, [(n, (), travelled(o)) for n, o in outputs.items()]))
+            for name in (f"layer{layer}task{number}" for number in range(5))
+        }
+    assert len({packed(output.task_history)[0] for output in outputs.values()}) == 1
 
 
 def test_a_dataset_has_the_operators_of_a_dict() -> None:

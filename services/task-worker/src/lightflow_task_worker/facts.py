@@ -4,8 +4,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lightflow.core import ids
-from lightflow.core.graph import DagSpec
 from lightflow.core.states import GOING_ON, Reason, State
 from lightflow.runtime.batches import Batches
 from lightflow.runtime.mongo import NOW, Database, Document
@@ -37,9 +35,8 @@ class Facts:
         self._runs = db["runs"]
         self._of_roots = Batches(self.of_dag_runs)
 
-    async def circumstances(self, task: Document, dag: DagSpec) -> Circumstances:
-        """What an attempt must know before it begins, in one command."""
-        parents = [ids.task_run_id(task["dag_run"], index) for index, _ in dag.predecessors[task["index"]]]
+    async def circumstances(self, task: Document, parents: Sequence[str]) -> Circumstances:
+        """What an attempt must know before it begins, and how these tasks before it ended, in one command."""
         if not parents:
             return await self._of_roots.one(task)
         outputs = [{"$match": {"_id": {"$in": parents}}}, {"$project": {"index": 1, "state": 1, "output": 1}}]

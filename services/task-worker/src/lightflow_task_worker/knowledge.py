@@ -48,8 +48,15 @@ class Knowledge:
     _forgotten: int = 0
 
     async def circumstances(self, task: Document, dag: DagSpec) -> Circumstances:
-        """What the attempt must know; nothing is asked where all of it is known."""
-        return self._remembered(task, dag) or await self._ask(task, dag)
+        """What the attempt must know; only what is not known is asked, in one command, or none."""
+        parents = {index: ids.task_run_id(task["dag_run"], index) for index, _ in dag.predecessors[task["index"]]}
+        ends = {index: end for index, parent in parents.items() if (end := self._end(parent)) is not None}
+        found = self._fresh(task["dag_run"])
+        if found is None or len(ends) < len(parents):
+            found = await self._ask(task, [parent for index, parent in parents.items() if index not in ends])
+        states = found.states | {index: end.state for index, end in ends.items()}
+        outputs = found.outputs | {index: end.output for index, end in ends.items() if end.output}
+        return Circumstances(found.stop, found.workflow, found.start_data, states, outputs)
 
     async def ask_ahead(self, tasks: Iterable[Document]) -> None:
         """Ask about the DAG runs of attempts that will soon begin, in one command, where it is not known."""
@@ -80,23 +87,14 @@ class Knowledge:
         until, known = self._dag_runs.get(dag_run, (0.0, None))
         return known if asyncio.get_running_loop().time() < until and self.hears() else None
 
-    def _remembered(self, task: Document, dag: DagSpec) -> Circumstances | None:
-        if (known := self._fresh(task["dag_run"])) is None:
-            return None
-        states, outputs = dict[int, State](), dict[int, Document]()
-        for index, _ in dag.predecessors[task["index"]]:
-            task_run = ids.task_run_id(task["dag_run"], index)
-            if (end := self._ends.get(task_run)) is None:
-                return None
+    def _end(self, task_run: str) -> End | None:
+        if (end := self._ends.get(task_run)) is not None:
             self._ends.move_to_end(task_run)
-            states[index] = end.state
-            if end.output:
-                outputs[index] = end.output
-        return Circumstances(known.stop, known.workflow, known.start_data, states, outputs)
+        return end
 
-    async def _ask(self, task: Document, dag: DagSpec) -> Circumstances:
+    async def _ask(self, task: Document, parents: list[str]) -> Circumstances:
         asked, forgotten = asyncio.get_running_loop().time(), self._forgotten
-        found = await self.facts.circumstances(task, dag)
+        found = await self.facts.circumstances(task, parents)
         for index, state in found.states.items():
             if state in FINAL:
                 self.ended(ids.task_run_id(task["dag_run"], index), state, found.outputs.get(index))

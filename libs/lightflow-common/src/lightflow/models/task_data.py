@@ -5,8 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from lightflow.core.errors import DataInvalidAlias, DataInvalidIndex
-
-_Names = set[str]  # within the class, `set` is its method
+from lightflow.models.task_history import History, Known, packed, unpacked
 
 
 class TaskData:
@@ -17,7 +16,7 @@ class TaskData:
 
     def __init__(self, data: dict[Any, Any] | None = None, *, task_history: list[str] | None = None) -> None:
         self._data = data if data is not None else {}
-        self._task_history = task_history if task_history is not None else []
+        self._task_history: History = task_history if task_history is not None else []
 
     @property
     def data(self) -> dict[Any, Any]:
@@ -27,11 +26,12 @@ class TaskData:
     @property
     def task_history(self) -> list[str]:
         """The names of the tasks that contributed, oldest first."""
-        return self._task_history
+        self._task_history = names = unpacked(self._task_history)
+        return names
 
     def add_task_history(self, task_name: str) -> None:
         """Append a name to the history."""
-        self._task_history.append(task_name)
+        self.task_history.append(task_name)
 
     def get(self, key: Any, default: Any = None) -> Any:
         """The value under the key, `default` when there is none."""
@@ -43,18 +43,19 @@ class TaskData:
 
     def merge(self, dataset: "TaskData") -> None:
         """Lay another dataset over this one: its values win, nested dicts are merged deeply."""
-        self._merge(dataset, _Names(self._task_history))
+        self._merge(dataset, Known(self.task_history))
 
-    def _merge(self, dataset: "TaskData", known: _Names) -> None:
-        """The same, with the names of the history at hand: of many datasets each is looked through once."""
+    def _merge(self, dataset: "TaskData", known: Known) -> None:
+        """The same, with what is known of this one's history at hand."""
         for key, value in dataset.data.items():
             self._data[key] = merged(self._data[key], value) if key in self._data else value
-        fresh = [name for name in dataset.task_history if name not in known]
-        self._task_history += fresh
-        known.update(fresh)
+        self.task_history.extend(known.fresh(dataset._task_history))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_task_history": packed(self._task_history)}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "TaskData":
-        return TaskData(copy.deepcopy(self._data, memo), task_history=list(self._task_history))
+        return TaskData(copy.deepcopy(self._data, memo), task_history=list(self.task_history))
 
     def __getitem__(self, key: Any) -> Any:
         return self._data[key]
@@ -118,7 +119,7 @@ class MultiTaskData:
 
         Returns a new object when not `in_place`.
         """
-        dataset, known = TaskData(), _Names()
+        dataset, known = TaskData(), Known([])
         for index, other in enumerate(self._datasets):
             if index != self._default_index:
                 dataset._merge(other, known)
