@@ -191,7 +191,7 @@ async def test_what_is_asked_ahead_is_not_asked_by_each_attempt(engine):
     facts = Counting(engine.db)
     knowledge = Knowledge(facts, lambda: True)
     await engine.db["dag_runs"].update_one({"_id": tasks[2]["dag_run"]}, {"$set": {"stop": "stopped"}})
-    await knowledge.ask_ahead(tasks)
+    await knowledge.ask_ahead(task["dag_run"] for task in tasks)
     found = [await knowledge.circumstances(task, dag) for task in tasks]
     assert [each.stop.reason for each in found] == [None, None, Reason.STOPPED]
     assert facts.asked == 1, "only the one that is to stop is asked about again"

@@ -70,9 +70,13 @@ class Scheduler:
             return False
         if queues:
             await self.store.create_dag_runs(run, queues)
+        if begins(decision):
+            # What exists may go on while it is recorded that the run does; whoever hears of a stop first wins.
+            self._hint(run, queues)
         if (saved := await self.store.save(run, decision)) is None:
             return False
-        self._hint(run, queues)
+        if not begins(decision):
+            self._hint(run, queues)
         if decision.stop_dags and decision.reason is not None:
             await self._stop_dags(run, decision.reason)
         if decision.become is None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from lightflow.core import ids
 from lightflow.core.states import GOING_ON, Reason, State
 from lightflow.runtime.batches import Batches
 from lightflow.runtime.mongo import NOW, Database, Document
@@ -38,7 +39,7 @@ class Facts:
     async def circumstances(self, task: Document, parents: Sequence[str]) -> Circumstances:
         """What an attempt must know before it begins, and how these tasks before it ended, in one command."""
         if not parents:
-            return await self._of_roots.one(task)
+            return await self._of_roots.one(task["dag_run"])
         outputs = [{"$match": {"_id": {"$in": parents}}}, {"$project": {"index": 1, "state": 1, "output": 1}}]
         of_parents = {"$unionWith": {"coll": "task_runs", "pipeline": outputs}}
         pipeline = [*_stop_questions([task["run"]], [task["dag_run"]]), of_parents]
@@ -58,22 +59,23 @@ class Facts:
         stop = _stop_facts(run, dag_run)
         return Circumstances(stop, run.get("workflow", ""), dag_run.get("data"), states, found_outputs)
 
-    async def of_dag_runs(self, tasks: Sequence[Document]) -> list[Circumstances]:
-        """What these attempts must know, but for what came before them in their DAG runs."""
-        pairs = await self._runs_of(tasks)
+    async def of_dag_runs(self, dag_runs: Sequence[str]) -> list[Circumstances]:
+        """What attempts in these DAG runs must know, but for what came before them there."""
+        pairs = await self._runs_of(dag_runs)
         return [Circumstances(_stop_facts(*pair), pair[0].get("workflow", ""), pair[1].get("data")) for pair in pairs]
 
     async def stop_facts(self, tasks: Iterable[Document]) -> dict[str, StopFacts]:
         """The stop facts of attempts, by id, in one command."""
         tasks = list(tasks)
-        pairs = await self._runs_of(tasks)
+        pairs = await self._runs_of([task["dag_run"] for task in tasks])
         return {task["_id"]: _stop_facts(*pair) for task, pair in zip(tasks, pairs, strict=True)}
 
-    async def _runs_of(self, tasks: Sequence[Document]) -> list[tuple[Document, Document]]:
-        """The run and the DAG run of each task; empty where there is none."""
-        pipeline = _stop_questions([task["run"] for task in tasks], [task["dag_run"] for task in tasks])
+    async def _runs_of(self, dag_runs: Sequence[str]) -> list[tuple[Document, Document]]:
+        """Each of these DAG runs after its run; empty where there is none."""
+        runs = [ids.run_of(dag_run) for dag_run in dag_runs]
+        pipeline = _stop_questions(runs, list(dag_runs))
         found = {document["_id"]: document async for document in await self._runs.aggregate(pipeline)}
-        return [(found.get(task["run"], {}), found.get(task["dag_run"], {})) for task in tasks]
+        return [(found.get(run, {}), found.get(dag_run, {})) for run, dag_run in zip(runs, dag_runs, strict=True)]
 
 
 def _stop_questions(runs: list[str], dag_runs: list[str]) -> list[dict[str, Any]]:

@@ -44,6 +44,7 @@ class Knowledge:
     hears: Callable[[], bool]
     _dag_runs: OrderedDict[str, tuple[float, Circumstances]] = field(default_factory=OrderedDict)
     _ends: OrderedDict[str, End] = field(default_factory=OrderedDict)
+    _asking: dict[str, asyncio.Event] = field(default_factory=dict)
     _size: int = 0
     _forgotten: int = 0
 
@@ -51,6 +52,8 @@ class Knowledge:
         """What the attempt must know; only what is not known is asked, in one command, or none."""
         parents = {index: ids.task_run_id(task["dag_run"], index) for index, _ in dag.predecessors[task["index"]]}
         ends = {index: end for index, parent in parents.items() if (end := self._end(parent)) is not None}
+        if (asking := self._asking.get(task["dag_run"])) is not None:
+            await asking.wait()
         found = self._fresh(task["dag_run"])
         if found is None or len(ends) < len(parents):
             found = await self._ask(task, [parent for index, parent in parents.items() if index not in ends])
@@ -58,13 +61,21 @@ class Knowledge:
         outputs = found.outputs | {index: end.output for index, end in ends.items() if end.output}
         return Circumstances(found.stop, found.workflow, found.start_data, states, outputs)
 
-    async def ask_ahead(self, tasks: Iterable[Document]) -> None:
+    async def ask_ahead(self, dag_runs: Iterable[str]) -> None:
         """Ask about the DAG runs of attempts that will soon begin, in one command, where it is not known."""
-        unknown = {task["dag_run"]: task for task in tasks if not self.goes_on(task["dag_run"])}
-        if unknown:
-            asked, forgotten = asyncio.get_running_loop().time(), self._forgotten
-            for dag_run, found in zip(unknown, await self.facts.of_dag_runs(list(unknown.values())), strict=True):
+        unknown = [each for each in set(dag_runs) - self._asking.keys() if not self.goes_on(each)]
+        if not unknown:
+            return
+        answered = asyncio.Event()
+        self._asking |= dict.fromkeys(unknown, answered)
+        asked, forgotten = asyncio.get_running_loop().time(), self._forgotten
+        try:
+            for dag_run, found in zip(unknown, await self.facts.of_dag_runs(unknown), strict=True):
                 self._remember(dag_run, found, asked, forgotten)
+        finally:
+            for dag_run in unknown:
+                del self._asking[dag_run]
+            answered.set()
 
     def goes_on(self, dag_run: str) -> bool:
         """Whether a DAG run was going on a moment ago and nobody said since that something is to stop."""

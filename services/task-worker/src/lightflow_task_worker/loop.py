@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lightflow.core.ids import new_id
+from lightflow.core.ids import dag_run_of, new_id
 from lightflow.core.states import Service
 from lightflow.runtime.consumer import HintConsumer
 from lightflow.runtime.mongo import Document
@@ -43,6 +43,9 @@ class TaskWorker:
         """Ask MongoDB for attempts. A hint that came when no slot was free any more is passed on to other workers."""
         if ids and self._free() == 0:
             self._background(self._pass_on(ids))
+        elif not self.tools.held:
+            # While the first is being claimed: somebody may wait for it.
+            self._background(self._ask_ahead([dag_run_of(task) for task in ids]))
         self.tools.backlog.hinted()
         self._look.set()
 
@@ -148,11 +151,11 @@ class TaskWorker:
             self._leave(len(self._ahead))
         self._begin_ahead()
         if self._ahead:
-            self._background(self._ask_ahead([attempt.task for _, attempt in self._ahead]))
+            self._background(self._ask_ahead([attempt.task["dag_run"] for _, attempt in self._ahead]))
 
-    async def _ask_ahead(self, tasks: Sequence[Document]) -> None:
+    async def _ask_ahead(self, dag_runs: Sequence[str]) -> None:
         try:
-            await self.tools.knowledge.ask_ahead(tasks)
+            await self.tools.knowledge.ask_ahead(dag_runs)
         except UNREACHABLE as error:
             logger.debug("each attempt will ask for itself: %s", error)
 

@@ -31,3 +31,8 @@ def task_run_id(dag_run: str, index: int) -> str:
 def run_of(child_id: str) -> str:
     """The run id in the id of a DAG run or of a task run."""
     return child_id.partition(":")[0]
+
+
+def dag_run_of(task_run: str) -> str:
+    """The DAG run's id in the id of a task run."""
+    return task_run.rpartition("/")[0]
