@@ -37,6 +37,7 @@ class TaskWorker:
     _ahead: deque[tuple[float, Attempt]] = field(default_factory=deque)
     _timer: asyncio.TimerHandle | None = None
     _unanswered: str | None = None
+    _expected: list[str] = field(default_factory=list)
     _running: set[asyncio.Task[None]] = field(default_factory=set)
 
     def hinted(self, ids: list[str]) -> None:
@@ -44,8 +45,7 @@ class TaskWorker:
         if ids and self._free() == 0:
             self._background(self._pass_on(ids))
         elif not self.tools.held:
-            # While the first is being claimed: somebody may wait for it.
-            self._background(self._ask_ahead([dag_run_of(task) for task in ids]))
+            self._expected = [dag_run_of(task) for task in ids]
         self.tools.backlog.hinted()
         self._look.set()
 
@@ -105,11 +105,16 @@ class TaskWorker:
             self._answered(self._unanswered)
         while most := self._room():
             told = self.tools.backlog.told
+            if self._expected:
+                # It begins when the claim is under way, and is answered with it: somebody may wait for the first task.
+                self._background(self._ask_ahead(self._expected))
+                self._expected = []
             tasks, more = await self._claim(most)
             self._hold(tasks)
             if not more:
                 self._exhausted(told)
                 break
+            await asyncio.sleep(0)  # what was claimed begins before more is asked for
         self.tools.aftermath.hint(self.tools.hints, (attempt.task for attempt in self.tools.held.values()))
 
     def _exhausted(self, told: int) -> None:
