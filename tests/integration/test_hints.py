@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import threading
+import time
 from contextlib import asynccontextmanager
 
 import pytest
@@ -13,6 +14,7 @@ from redis.asyncio import Redis as AsyncRedis
 from lightflow.config import Config
 from lightflow.core.ids import new_id
 from lightflow.core.states import Service
+from lightflow.runtime import hints as hints_module
 from lightflow.runtime.broker import HINT, make_app, queue_list
 from lightflow.runtime.consumer import HintConsumer
 from lightflow.runtime.consumer_watch import ConsumerWatch
@@ -60,6 +62,13 @@ def bodies(redis, service, queue):
     return [json.loads(base64.b64decode(message["body"])) for message in messages]
 
 
+def wait_for(condition, seconds=15):
+    """Wait until the condition holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about"
+
+
 def forge(app, queue, *arguments, **options):
     """Send something to a queue that no part of this system would."""
     app.send_task(options.pop("name", HINT), args=arguments, queue=queue_list(Service.DAG_RUNNER, queue), **options)
@@ -97,6 +106,23 @@ def test_no_more_hints_wait_in_a_queue_than_the_bound_allows(redis, hints, queue
         hints.send(Service.TASK_WORKER, queue, [f"id{number}"])
     hints.close()
     assert 1 <= redis.llen(name) <= 20 + CHECK_EVERY
+
+
+@pytest.mark.parametrize(
+    ("quiet", "ids", "sent"), [(0.0, ["new"], 1), (0.0, ["new", "newer"], 0), (1000.0, ["new"], 0)]
+)
+def test_a_single_hint_after_a_quiet_time_is_sent_whoever_was_woken_before(
+    app, redis, queue, monkeypatch, quiet, ids, sent
+):
+    monkeypatch.setattr(hints_module, "QUIET", quiet)
+    name = queue_list(Service.TASK_WORKER, queue)
+    hints = Hints(app, bound=20)
+    hints.send(Service.TASK_WORKER, queue, ["first"])
+    wait_for(lambda: redis.llen(name) == 1)
+    redis.rpush(name, "a hint that wakes somebody", "another")
+    hints.send(Service.TASK_WORKER, queue, ids)
+    hints.close()
+    assert redis.llen(name) == 3 + sent
 
 
 def test_a_queue_that_was_full_takes_hints_again_once_there_is_room(app, redis, queue):

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ IDS_PER_MESSAGE = 500
 ATTEMPT_MESSAGES = 64
 """How many workers one call wakes at the most; a woken worker asks MongoDB for as much as it can take."""
 CHECK_EVERY = 16
+QUIET = 0.02
+"""Seconds after which a worker that was woken will have asked MongoDB: a single hint need not ask who is awake."""
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +66,7 @@ class Hints:
         self._app = app
         self._bound = bound
         self._unchecked: dict[str, int] = {}
+        self._sent: dict[str, float] = {}
         self._batch: Batch = {}
         self._closing = False
         self._changed = threading.Condition()
@@ -103,12 +107,13 @@ class Hints:
             )
 
     def _publish_to(self, producer: Any, service: Service, queue: str, ids: list[str]) -> None:
-        name = queue_list(service, queue)
-        if service is Service.TASK_WORKER:
+        name, now = queue_list(service, queue), time.monotonic()
+        if service is Service.TASK_WORKER and (len(ids) > 1 or now - self._sent.get(name, 0.0) < QUIET):
             waiting = self._waiting(producer, name)
             wanted = messages(service, ids, waiting)[: max(0, self._bound - waiting)]
         else:
             wanted = [] if self._is_full(producer, name) else messages(service, ids)
+        self._sent[name] = now
         for message in wanted:
             producer.publish(_call({"v": SCHEMA, "ids": message}), routing_key=name, headers=_headers(), **_DIRECTLY)
 

@@ -23,6 +23,9 @@ Result = TypeVar("Result")
 UNREACHABLE = (ConnectionFailure, RedisError, OSError)
 """What is raised when a server cannot be reached; to try again later makes sense for these alone."""
 
+SWITCH = 0.0005
+"""Seconds after which a thread has to let others run: hints are sent and taken by threads, and somebody waits."""
+
 FIRST_DELAY, LAST_DELAY = 0.02, 1.0
 
 logger = logging.getLogger(__name__)
@@ -33,6 +36,7 @@ def run_service(name: str, main: Callable[[Config, asyncio.Event], Awaitable[Non
 
     Without a file the defaults hold: the environment may say all that there is to say.
     """
+    sys.setswitchinterval(SWITCH)
     config = Config()
     try:
         config.load_from_file(strict=False)
