@@ -9,7 +9,7 @@ from lightflow.core.ids import new_id
 from lightflow.core.states import Reason, State
 from lightflow.runtime.attempts import commit, fence
 from lightflow_task_worker.ending import end_of, successor_of
-from lightflow_task_worker.facts import Facts
+from lightflow_task_worker.facts import Facts, StopFacts
 from lightflow_task_worker.knowledge import Knowledge
 from lightflow_task_worker.store import Take
 
@@ -195,3 +195,55 @@ async def test_what_is_asked_ahead_is_not_asked_by_each_attempt(engine):
     found = [await knowledge.circumstances(task, dag) for task in tasks]
     assert [each.stop.reason for each in found] == [None, None, Reason.STOPPED]
     assert facts.asked == 1, "only the one that is to stop is asked about again"
+
+
+@pytest.fixture
+async def root(engine):
+    """The only task of a DAG run, claimed."""
+    run_id = await engine.begin(engine.dag_of("a"))
+    await engine.scheduler.look(run_id)
+    await engine.runner.look(f"{run_id}:main:1")
+    task = await engine.worker.claim(["task"], new_id())
+    return task, (await engine.specs.get(task["version"])).dag("main")
+
+
+async def test_an_attempt_waits_for_what_is_being_asked_ahead(engine, root):
+    task, dag = root
+    facts = Counting(engine.db)
+    knowledge = Knowledge(facts, lambda: True)
+    ahead = asyncio.create_task(knowledge.ask_ahead([task["dag_run"]]))
+    await asyncio.sleep(0)
+    found = await asyncio.gather(*(knowledge.circumstances(task, dag) for _ in range(3)))
+    await ahead
+    assert facts.asked == 0
+    assert found == [found[0]] * 3
+    assert found[0].stop == StopFacts()
+
+
+async def test_an_attempt_asks_for_itself_when_what_was_asked_ahead_gets_no_answer(engine, root):
+    task, dag = root
+
+    class Away(Counting):
+        async def of_dag_runs(self, dag_runs):
+            await asyncio.sleep(0)
+            raise ConnectionError
+
+    knowledge = Knowledge(Away(engine.db), lambda: True)
+    knowledge.facts._of_roots = Facts(engine.db)._of_roots
+    ahead = asyncio.create_task(knowledge.ask_ahead([task["dag_run"]]))
+    await asyncio.sleep(0)
+    assert (await knowledge.circumstances(task, dag)).stop == StopFacts()
+    assert knowledge.facts.asked == 1
+    with pytest.raises(ConnectionError):
+        await ahead
+
+
+async def test_a_run_that_is_not_recorded_as_begun_is_not_taken_for_one_that_goes_on(engine, root):
+    task, dag = root
+    knowledge = Knowledge(Facts(engine.db), lambda: True)
+    await engine.db["runs"].update_one({"_id": task["run"]}, {"$set": {"state": "pending"}})
+    assert (await knowledge.circumstances(task, dag)).stop.too_early
+    assert not knowledge.goes_on(task["dag_run"])
+    await engine.db["runs"].update_one({"_id": task["run"]}, {"$set": {"state": "running"}})
+    assert (await knowledge.circumstances(task, dag)).stop == StopFacts()
+    assert knowledge.goes_on(task["dag_run"])

@@ -125,6 +125,16 @@ def test_a_single_hint_after_a_quiet_time_is_sent_whoever_was_woken_before(
     assert redis.llen(name) == 3 + sent
 
 
+def test_of_single_hints_that_nobody_takes_few_are_sent(app, redis, queue, monkeypatch):
+    monkeypatch.setattr(hints_module, "QUIET", 0.0)
+    hints = Hints(app, bound=20)
+    for number in range(20):
+        hints.send(Service.TASK_WORKER, queue, [f"id{number}"])
+        wait_for(lambda: not hints._batch)
+    hints.close()
+    assert redis.llen(queue_list(Service.TASK_WORKER, queue)) <= 2
+
+
 def test_a_queue_that_was_full_takes_hints_again_once_there_is_room(app, redis, queue):
     name = queue_list(Service.DAG_RUNNER, queue)
     redis.rpush(name, *range(20))

@@ -206,6 +206,16 @@ async def test_a_run_that_is_stopped_while_a_look_begins_it_leaves_no_dag_run_ru
     assert await engine.data.get(run_id, "name", "data") is None
 
 
+async def test_a_look_that_begins_a_run_whose_dag_runs_have_ended_meanwhile_ends_it(engine):
+    run_id = await engine.begin(engine.dag_of("a"))
+    with pytest.raises(engine.Crashed):
+        await engine.scheduler_with(engine.Steps(2)).look(run_id)
+    assert (await engine.run(run_id))["state"] == "pending"
+    await engine.drive_dag(dag_run_id(run_id, "main:1"))
+    await engine.scheduler.look(run_id)
+    assert (await engine.run(run_id))["state"] == "succeeded"
+
+
 async def test_a_dag_run_asked_for_while_the_run_is_being_finalised_is_not_lost(engine):
     run_id = await engine.begin(*two_dags(engine))
     await engine.scheduler.look(run_id)

@@ -61,6 +61,8 @@ def _executions(world: "World") -> list[str]:
         by_task[execution.task_run].append(execution)
         if world.stopped_at is not None and execution.start > world.stopped_at + AFTER_STOP and not world.faults.pauses:
             findings.append(f"{execution.task_run} began after the stop was acknowledged")
+        if execution.run_state == State.PENDING:
+            findings.append(f"{execution.task_run} began before its run, which a stop would have ended at once")
     if not (world.faults.struck or world.faults.outages or world.faults.pauses):
         findings += [f"an attempt of {name} was lost, and nobody died" for name, task in states.items() if _lost(task)]
     for name, executions in by_task.items():

@@ -3,6 +3,7 @@
 import contextlib
 import copy
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 from unittest import mock
 
@@ -13,7 +14,7 @@ from lightflow.runtime.datastore.mongo import RunStore
 from lightflow.runtime.rpc.async_client import AsyncControlClient
 from lightflow.runtime.sweep import Sweep
 from lightflow_dag_runner.store import Store as DagStore
-from lightflow_task_worker import calls
+from lightflow_task_worker import calls, facts
 from lightflow_task_worker.calls import TaskCalls
 from lightflow_task_worker.facts import StopFacts
 from lightflow_task_worker.store import Store as TaskStore
@@ -118,6 +119,16 @@ def _ignore_stops() -> Patches:
     return [mock.patch("lightflow_task_worker.facts._stop_facts", return_value=StopFacts())]
 
 
+def _begin_too_early() -> Patches:
+    """User code begins before it is recorded that its run does."""
+    stop_facts = facts._stop_facts
+
+    def hasty(*given: Any) -> StopFacts:
+        return replace(stop_facts(*given), too_early=False)
+
+    return [mock.patch.object(facts, "_stop_facts", hasty)]
+
+
 def _lose_every_lease() -> Patches:
     """Every worker is taken for dead at the second look."""
 
@@ -162,6 +173,7 @@ BUGS: dict[str, Callable[[], Patches]] = {
         _push_twice,
         _end_without_mark,
         _ignore_stops,
+        _begin_too_early,
         _lose_every_lease,
         _forget_blind_claims,
         _keep_data,

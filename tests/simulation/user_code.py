@@ -28,6 +28,7 @@ class Execution:
     attempt: int
     process: Process
     start: float
+    run_state: str
     end: float | None = None
     pushed: list[str] = field(default_factory=list)
     dags_asked_for: int = 0

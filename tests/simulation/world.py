@@ -93,7 +93,7 @@ class World:
         return consumer
 
     def witness(self, job: Job, process: Process) -> Execution:
-        execution = Execution(job.task_run, job.attempt, process, self.loop.time())
+        execution = Execution(job.task_run, job.attempt, process, self.loop.time(), self.run["state"])
         self.executions.append(execution)
         return execution
 

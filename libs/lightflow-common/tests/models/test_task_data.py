@@ -145,6 +145,27 @@ def test_a_history_arrives_as_it_left(history: list[str]) -> None:
     assert copy.deepcopy(travelled(there)).task_history == [*history, "here"]
 
 
+class Slotted(TaskData):
+    """A dataset as a user may derive one."""
+
+    __slots__ = ("unit",)
+
+
+def test_a_dataset_of_a_derived_type_arrives_whole() -> None:
+    there = Slotted({"x": 1}, task_history=["a", "b", "c"])
+    there.unit, there.note = "mm", "measured"  # type: ignore[attr-defined]  # it has slots and a dict
+    arrived = travelled(there)
+    assert isinstance(arrived, Slotted)
+    assert (arrived.unit, arrived.note) == ("mm", "measured")  # type: ignore[attr-defined]
+    assert (arrived.data, arrived.task_history) == ({"x": 1}, ["a", "b", "c"])
+
+
+def test_a_history_may_be_given_as_any_sequence_of_names() -> None:
+    for given in (("a",), ("a\nb", "c"), ("a", "b", "c")):
+        output = compose_output("t", MultiTaskData(dataset=TaskData(task_history=given)))  # type: ignore[arg-type]
+        assert output.task_history == [*given, "t"]
+
+
 def test_what_came_before_the_tasks_of_a_layer_is_the_same_text_for_all_of_them() -> None:
     outputs = {"start": TaskData(task_history=["start"])}
     for layer in range(3):
@@ -152,7 +173,7 @@ def test_what_came_before_the_tasks_of_a_layer_is_the_same_text_for_all_of_them(
             name: compose_output(name, compose_input(name, [(n, (), travelled(o)) for n, o in outputs.items()]))
             for name in (f"layer{layer}task{number}" for number in range(5))
         }
-    assert len({packed(output.task_history)[0] for output in outputs.values()}) == 1
+    assert len({packed(output.task_history).before for output in outputs.values()}) == 1
 
 
 def test_a_dataset_has_the_operators_of_a_dict() -> None:

@@ -71,7 +71,7 @@ class Scheduler:
         if queues:
             await self.store.create_dag_runs(run, queues)
         if begins(decision):
-            # What exists may go on while it is recorded that the run does; whoever hears of a stop first wins.
+            # Tasks may be made ready meanwhile; none begins before it is recorded that the run does.
             self._hint(run, queues)
         if (saved := await self.store.save(run, decision)) is None:
             return False
@@ -85,7 +85,7 @@ class Scheduler:
         await self.notifier.publish("run", run=run.id)
         if decision.become in FINAL:
             await self._close(replace(run, document=saved))
-        return begins(decision) or decision.become in FINAL
+        return (begins(decision) and not run.changed) or decision.become in FINAL
 
     async def _queues(self, run: Run, names: Collection[str]) -> dict[str, str]:
         """The queue of each of these DAG runs."""

@@ -106,7 +106,7 @@ class Runs:
             accepted = await self._accepted.one(run["key"])
         assert accepted is not None
         self._begin(run | accepted if accepted["_id"] == run["_id"] else accepted)
-        await asyncio.sleep(0)  # the look is under way before the answer is made
+        await asyncio.sleep(0)  # the look begins before the answer is made
         return accepted
 
     async def _insert_several(self, runs: Sequence[Document]) -> list[Document | None]:

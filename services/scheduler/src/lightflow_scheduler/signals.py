@@ -40,7 +40,7 @@ class Signals:
             return str(run["starts"][0]["name"])
         (await self._workflows.spec(run["version"])).dag(request.dag)
         if run["state"] == State.PENDING:
-            # A task may run before its run is recorded as begun: DAG runs exist before that.
+            # No task of it runs yet, but anybody may ask.
             await self._existing(run["_id"], self._runs, {"_id": run["_id"], "state": {"$ne": State.PENDING}})
         data = await self._saved(run["_id"], request)
         running = {"_id": run["_id"], "state": State.RUNNING, "starts.request": {"$ne": request_id}}

@@ -36,6 +36,9 @@ from lightflow_task_worker.versions import Version, Versions
 
 logger = logging.getLogger(__name__)
 
+MOMENT = 0.01
+"""Seconds before it is asked again whether a run is recorded as begun, a matter of milliseconds if nothing dies."""
+
 PAUSE = 0.2
 """Seconds between two tries of a step while MongoDB cannot be reached."""
 
@@ -125,9 +128,7 @@ class Attempt:
         except LightflowException as error:
             await self._refuse(error)
             return None
-        circumstances: Circumstances = await self._persistently(
-            lambda: self.tools.knowledge.circumstances(self.task, dag)
-        )
+        circumstances = await self._circumstances(dag)
         if (reason := self.stopping or circumstances.stop.reason) is not None:
             await self.hand_back(reason)
             return None
@@ -202,6 +203,16 @@ class Attempt:
         """Give the attempt back before user code began; for good where there is a reason to stop."""
         await self._persistently(lambda: self.tools.store.hand_back(self.task, reason))
         await self._tell_others(State.STOPPED if reason else State.QUEUED)
+
+    async def _circumstances(self, dag: DagSpec) -> Circumstances:
+        """What it must know, once its run has begun: who hinted at it did not wait until that was recorded."""
+        pause = MOMENT
+        while True:
+            found: Circumstances = await self._persistently(lambda: self.tools.knowledge.circumstances(self.task, dag))
+            if not found.stop.too_early or self.superseded or self.returned:
+                return found
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, PAUSE)
 
     async def _execute(self, version: Version, dag: DagSpec, circumstances: Circumstances) -> Result:
         tools = self.tools

@@ -12,10 +12,14 @@ from lightflow.runtime.mongo import NOW, Database, Document
 
 @dataclass(frozen=True, slots=True)
 class StopFacts:
-    """Whether an attempt should stop, and in how many seconds it is to be killed (None: not at all)."""
+    """Whether an attempt should stop, and in how many seconds it is to be killed (None: not at all).
+
+    `too_early` is set until it is recorded that the run has begun: a stop ends it at once as long as it is not.
+    """
 
     reason: Reason | None = None
     kill_in: float | None = None
+    too_early: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,4 +106,4 @@ def _stop_facts(run: Document, dag_run: Document) -> StopFacts:
         return StopFacts(Reason(run.get("reason") or Reason.STOPPED), seconds)
     if dag_run.get("stop") or State(dag_run["state"]) not in GOING_ON:
         return StopFacts(Reason(dag_run.get("stop") or Reason.STOPPED), seconds)
-    return StopFacts(None, seconds)
+    return StopFacts(None, seconds, State(run["state"]) is State.PENDING)

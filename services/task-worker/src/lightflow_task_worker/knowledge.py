@@ -52,7 +52,7 @@ class Knowledge:
         """What the attempt must know; only what is not known is asked, in one command, or none."""
         parents = {index: ids.task_run_id(task["dag_run"], index) for index, _ in dag.predecessors[task["index"]]}
         ends = {index: end for index, parent in parents.items() if (end := self._end(parent)) is not None}
-        if (asking := self._asking.get(task["dag_run"])) is not None:
+        if len(ends) == len(parents) and (asking := self._asking.get(task["dag_run"])) is not None:
             await asking.wait()
         found = self._fresh(task["dag_run"])
         if found is None or len(ends) < len(parents):

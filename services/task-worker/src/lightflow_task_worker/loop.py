@@ -37,7 +37,7 @@ class TaskWorker:
     _ahead: deque[tuple[float, Attempt]] = field(default_factory=deque)
     _timer: asyncio.TimerHandle | None = None
     _unanswered: str | None = None
-    _expected: list[str] = field(default_factory=list)
+    _hinted_at: list[str] = field(default_factory=list)
     _running: set[asyncio.Task[None]] = field(default_factory=set)
 
     def hinted(self, ids: list[str]) -> None:
@@ -45,7 +45,7 @@ class TaskWorker:
         if ids and self._free() == 0:
             self._background(self._pass_on(ids))
         elif not self.tools.held:
-            self._expected = [dag_run_of(task) for task in ids]
+            self._hinted_at += [dag_run_of(task) for task in ids]
         self.tools.backlog.hinted()
         self._look.set()
 
@@ -105,16 +105,16 @@ class TaskWorker:
             self._answered(self._unanswered)
         while most := self._room():
             told = self.tools.backlog.told
-            if self._expected:
-                # It begins when the claim is under way, and is answered with it: somebody may wait for the first task.
-                self._background(self._ask_ahead(self._expected))
-                self._expected = []
+            if self._hinted_at:
+                # What the first attempts must know is asked while they are claimed: somebody may wait for them.
+                self._background(self._ask_ahead(self._hinted_at))
+                self._hinted_at = []
             tasks, more = await self._claim(most)
             self._hold(tasks)
             if not more:
                 self._exhausted(told)
                 break
-            await asyncio.sleep(0)  # what was claimed begins before more is asked for
+            await asyncio.sleep(0)  # what was claimed gets its turn before more is asked for
         self.tools.aftermath.hint(self.tools.hints, (attempt.task for attempt in self.tools.held.values()))
 
     def _exhausted(self, told: int) -> None:
@@ -161,7 +161,7 @@ class TaskWorker:
     async def _ask_ahead(self, dag_runs: Sequence[str]) -> None:
         try:
             await self.tools.knowledge.ask_ahead(dag_runs)
-        except UNREACHABLE as error:
+        except (*UNREACHABLE, ValueError) as error:  # the latter for ids that nobody but a forger makes
             logger.debug("each attempt will ask for itself: %s", error)
 
     def _begin_ahead(self) -> None:

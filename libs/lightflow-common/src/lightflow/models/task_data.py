@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from lightflow.core.errors import DataInvalidAlias, DataInvalidIndex
-from lightflow.models.task_history import History, Known, packed, unpacked
+from lightflow.models.task_history import Names, Packed, Seen, packed
 
 
 class TaskData:
@@ -16,7 +16,7 @@ class TaskData:
 
     def __init__(self, data: dict[Any, Any] | None = None, *, task_history: list[str] | None = None) -> None:
         self._data = data if data is not None else {}
-        self._task_history: History = task_history if task_history is not None else []
+        self._task_history: Names | Packed = task_history if task_history is not None else []
 
     @property
     def data(self) -> dict[Any, Any]:
@@ -26,12 +26,11 @@ class TaskData:
     @property
     def task_history(self) -> list[str]:
         """The names of the tasks that contributed, oldest first."""
-        self._task_history = names = unpacked(self._task_history)
-        return names
+        return self._names()
 
     def add_task_history(self, task_name: str) -> None:
         """Append a name to the history."""
-        self.task_history.append(task_name)
+        self._names().append(task_name)
 
     def get(self, key: Any, default: Any = None) -> Any:
         """The value under the key, `default` when there is none."""
@@ -43,19 +42,27 @@ class TaskData:
 
     def merge(self, dataset: "TaskData") -> None:
         """Lay another dataset over this one: its values win, nested dicts are merged deeply."""
-        self._merge(dataset, Known(self.task_history))
+        self._merge(dataset, Seen(self._names()))
 
-    def _merge(self, dataset: "TaskData", known: Known) -> None:
-        """The same, with what is known of this one's history at hand."""
+    def _merge(self, dataset: "TaskData", seen: Seen) -> None:
+        """The same, with what was seen of this one's history at hand."""
         for key, value in dataset.data.items():
             self._data[key] = merged(self._data[key], value) if key in self._data else value
-        self.task_history.extend(known.fresh(dataset._task_history))
+        self._names().extend(seen.add(dataset._task_history))
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_task_history": packed(self._task_history)}
+    def _names(self) -> Names:
+        if isinstance(self._task_history, Packed):
+            self._task_history = self._task_history.names()
+        return self._task_history
+
+    def __getstate__(self) -> Any:
+        state = super().__getstate__()
+        fields, *slots = state if isinstance(state, tuple) else (state,)  # of a type that has slots
+        fields = {**fields, "_task_history": packed(self._task_history)}
+        return (fields, *slots) if slots else fields
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "TaskData":
-        return TaskData(copy.deepcopy(self._data, memo), task_history=list(self.task_history))
+        return TaskData(copy.deepcopy(self._data, memo), task_history=list(self._names()))
 
     def __getitem__(self, key: Any) -> Any:
         return self._data[key]
@@ -119,12 +126,12 @@ class MultiTaskData:
 
         Returns a new object when not `in_place`.
         """
-        dataset, known = TaskData(), Known([])
+        dataset, seen = TaskData(), Seen([])
         for index, other in enumerate(self._datasets):
             if index != self._default_index:
-                dataset._merge(other, known)
+                dataset._merge(other, seen)
         if self._datasets:
-            dataset._merge(self.default_dataset, known)
+            dataset._merge(self.default_dataset, seen)
         flat = MultiTaskData(dataset=dataset, aliases=self._aliases)
         if not in_place:
             return flat

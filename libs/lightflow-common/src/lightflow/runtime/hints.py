@@ -1,6 +1,7 @@
 """Sending hints: messages that say "look there". They carry ids, as JSON, and may be lost without loss."""
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Iterable, Sequence
@@ -18,7 +19,7 @@ ATTEMPT_MESSAGES = 64
 """How many workers one call wakes at the most; a woken worker asks MongoDB for as much as it can take."""
 CHECK_EVERY = 16
 QUIET = 0.02
-"""Seconds after which a worker that was woken will have asked MongoDB: a single hint need not ask who is awake."""
+"""Seconds after which a worker that was woken has asked MongoDB: the next hint is sent without asking who is awake."""
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ class Hints:
         self._app = app
         self._bound = bound
         self._unchecked: dict[str, int] = {}
-        self._sent: dict[str, float] = {}
+        self._found_empty: dict[str, float] = {}
         self._batch: Batch = {}
         self._closing = False
         self._changed = threading.Condition()
@@ -107,15 +108,20 @@ class Hints:
             )
 
     def _publish_to(self, producer: Any, service: Service, queue: str, ids: list[str]) -> None:
-        name, now = queue_list(service, queue), time.monotonic()
-        if service is Service.TASK_WORKER and (len(ids) > 1 or now - self._sent.get(name, 0.0) < QUIET):
+        name = queue_list(service, queue)
+        if service is Service.TASK_WORKER and not (len(ids) == 1 and self._is_empty(name)):
             waiting = self._waiting(producer, name)
             wanted = messages(service, ids, waiting)[: max(0, self._bound - waiting)]
+            if not waiting:
+                self._found_empty[name] = time.monotonic()
         else:
             wanted = [] if self._is_full(producer, name) else messages(service, ids)
-        self._sent[name] = now
         for message in wanted:
             producer.publish(_call({"v": SCHEMA, "ids": message}), routing_key=name, headers=_headers(), **_DIRECTLY)
+
+    def _is_empty(self, name: str) -> bool:
+        """Whether a queue may be taken for empty, as it was a while ago; once, and then it is asked again."""
+        return time.monotonic() - self._found_empty.pop(name, math.inf) > QUIET
 
     def _waiting(self, producer: Any, name: str) -> int:
         return int(producer.channel.client.llen(name))

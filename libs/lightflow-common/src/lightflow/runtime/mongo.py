@@ -72,7 +72,6 @@ RECORD_INDEXES: Indexes = {
         IndexModel([("key", ASCENDING)], unique=True, sparse=True),
         # What is due in the queues that I serve?
         IndexModel([("queue", ASCENDING)], name="due", partialFilterExpression={"dirty": {"$exists": True}}),
-        IndexModel([("created_at", ASCENDING)]),
         IndexModel([("version", ASCENDING)]),
     ],
     "dag_runs": [
