@@ -281,7 +281,11 @@ class Attempt:
         tools = self.tools
         if end.follows is None or tools.backlog.may_hold or tools.backlog.is_closed or not tools.pool.free:
             return None
-        if tools.calling.waiting.is_crowded or not tools.knowledge.goes_on(self.task["dag_run"]):
+        if (
+            not tools.calling.holds()
+            or tools.calling.waiting.is_crowded
+            or not tools.knowledge.goes_on(self.task["dag_run"])
+        ):
             return None
         mine = [index for index in end.follows.ready if dag.tasks[index].queue in tools.settings.queues]
         return Take(successor_of(self.task, dag, mine[0]), new_id()) if mine else None

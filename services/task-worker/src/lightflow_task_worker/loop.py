@@ -18,8 +18,7 @@ from lightflow_task_worker.waiting import Waiting
 logger = logging.getLogger(__name__)
 
 PAUSE = 0.5
-"""Seconds before a claim is tried again that found MongoDB unreachable."""
-
+"""Seconds before a claim is tried again that found MongoDB unreachable, or the lease not renewed."""
 
 PATIENCE = 0.05
 """Seconds after which what was claimed ahead and has no slot yet is left to others."""
@@ -66,6 +65,8 @@ class TaskWorker:
             except UNREACHABLE as error:
                 logger.warning("nothing can be claimed: %s", str(error).splitlines()[0])
                 asyncio.get_running_loop().call_later(PAUSE, self._look.set)
+            if not self.tools.calling.holds():
+                asyncio.get_running_loop().call_later(PAUSE, self._look.set)
             self._set_gate()
 
     async def drain(self, grace: float) -> None:
@@ -82,12 +83,16 @@ class TaskWorker:
 
     def _free(self) -> int:
         """Slots for which nothing is claimed."""
-        return 0 if self.tools.backlog.is_closed else max(0, self.tools.pool.free - len(self._ahead))
+        return max(0, self.tools.pool.free - len(self._ahead)) if self._may_claim() else 0
+
+    def _may_claim(self) -> bool:
+        """Not once told to end; nor in a name that others may have taken for dead: it would only be taken back."""
+        return not self.tools.backlog.is_closed and self.tools.calling.holds()
 
     def _room(self) -> int:
         """How many attempts to claim now: with free slots always, ahead only when half of that is used up."""
         free, ahead = self._free(), len(self._ahead)
-        if self.tools.backlog.is_closed or not self.tools.backlog.may_hold:
+        if not (self._may_claim() and self.tools.backlog.may_hold):
             return 0
         if self.waiting.is_crowded:
             return min(1, free)

@@ -1,0 +1,56 @@
+"""When a worker claims, and when it had better not."""
+
+import asyncio
+from types import SimpleNamespace
+
+from lightflow_task_worker import loop
+from lightflow_task_worker.aftermath import Aftermath
+from lightflow_task_worker.backlog import Backlog, Pace
+from lightflow_task_worker.loop import TaskWorker
+
+
+class Lease:
+    """A lease that is good or is not."""
+
+    good = False
+
+    def __call__(self):
+        return self.good
+
+
+class Claims:
+    """A store without attempts that counts how often it is asked for some."""
+
+    def __init__(self):
+        self.asked = asyncio.Event()
+
+    async def claim(self, queues, operation, only):
+        self.asked.set()
+
+
+async def test_nothing_is_claimed_in_a_name_that_others_may_have_taken_for_dead_until_the_lease_is_good(monkeypatch):
+    monkeypatch.setattr(loop, "PAUSE", 0.0)
+    lease, claims, looks = Lease(), Claims(), []
+    tools = SimpleNamespace(
+        store=claims,
+        held={},
+        asked=set(),
+        backlog=Backlog(),
+        pace=Pace(),
+        aftermath=Aftermath(),
+        hints=None,
+        pool=SimpleNamespace(free=2),
+        calling=SimpleNamespace(holds=lease),
+        settings=SimpleNamespace(engine=SimpleNamespace(slots=2)),
+    )
+    gate = SimpleNamespace(open=lambda: looks.append("open"), shut=lambda: looks.append("shut"))
+    worker = TaskWorker(tools, SimpleNamespace(is_crowded=False), ["task"], gate)
+    feeding = asyncio.create_task(worker.feed())
+    async with asyncio.timeout(10):
+        while len(looks) < 3:
+            await asyncio.sleep(0)
+        assert not claims.asked.is_set()
+        assert set(looks) == {"shut"}, "no hint is taken that cannot be acted on"
+        lease.good = True
+        await claims.asked.wait()
+    feeding.cancel()
