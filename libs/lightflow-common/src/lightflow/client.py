@@ -186,7 +186,7 @@ class Run:
     def stop(self, now: bool = False) -> None:
         """Ask the run to stop, without waiting: nothing new starts, running tasks may finish.
 
-        With `now`, what still runs after `engine.stop_grace` (10 s) is killed. Raises RunFinished.
+        With `now`, what still runs after `engine.stop_grace` (10 s) is killed. A run that is over stays as it is.
         """
         self._last = self._control.stop_run(self.id, now=now)
 

@@ -38,7 +38,7 @@ class TakeBack:
         for task in tasks:
             await self.end(task, outcome)
         if tasks:
-            logger.warning("%d attempts of worker %s were taken back", len(tasks), incarnation)
+            logger.warning("attempts taken back from worker %s: %d", incarnation, len(tasks))
         return len(tasks)
 
     async def end(self, task: Document, outcome: Outcome) -> None:
