@@ -28,9 +28,28 @@ class Claims:
         self.asked.set()
 
 
+class Gate:
+    """The gate of a consumer, and what it was set to."""
+
+    def __init__(self):
+        self.set = []
+        self.thrice = asyncio.Event()
+
+    def open(self):
+        self._note("open")
+
+    def shut(self):
+        self._note("shut")
+
+    def _note(self, what):
+        self.set.append(what)
+        if len(self.set) == 3:
+            self.thrice.set()
+
+
 async def test_nothing_is_claimed_in_a_name_that_others_may_have_taken_for_dead_until_the_lease_is_good(monkeypatch):
     monkeypatch.setattr(loop, "PAUSE", 0.0)
-    lease, claims, looks = Lease(), Claims(), []
+    lease, claims, gate = Lease(), Claims(), Gate()
     tools = SimpleNamespace(
         store=claims,
         held={},
@@ -43,14 +62,12 @@ async def test_nothing_is_claimed_in_a_name_that_others_may_have_taken_for_dead_
         calling=SimpleNamespace(holds=lease),
         settings=SimpleNamespace(engine=SimpleNamespace(slots=2)),
     )
-    gate = SimpleNamespace(open=lambda: looks.append("open"), shut=lambda: looks.append("shut"))
     worker = TaskWorker(tools, SimpleNamespace(is_crowded=False), ["task"], gate)
     feeding = asyncio.create_task(worker.feed())
     async with asyncio.timeout(10):
-        while len(looks) < 3:
-            await asyncio.sleep(0)
+        await gate.thrice.wait()
         assert not claims.asked.is_set()
-        assert set(looks) == {"shut"}, "no hint is taken that cannot be acted on"
+        assert set(gate.set) == {"shut"}, "no hint is taken that cannot be acted on"
         lease.good = True
         await claims.asked.wait()
     feeding.cancel()
