@@ -122,7 +122,7 @@ def tools(engine, slot, member):
         Pool(),
         engine.sent,
         engine.sent,
-        None,
+        SimpleNamespace(waiting=SimpleNamespace(is_crowded=False), holds=lambda: True),
     )
 
 
@@ -188,7 +188,6 @@ async def test_a_commit_whose_reply_was_lost_counts_once_and_keeps_its_output(en
 async def test_a_successor_that_was_claimed_by_a_commit_whose_reply_was_lost_is_gone_on_with(claimed, tools):
     attempt = await claimed("a", "b", edges="a>b")
     object.__setattr__(tools, "store", LosesReplies(tools.store))
-    object.__setattr__(tools, "calling", SimpleNamespace(waiting=SimpleNamespace(is_crowded=False)))
     tools.backlog.exhausted(tools.backlog.told)
     successor = await run(attempt)
     assert (successor["task"], len(successor["attempts"])) == ("b", 1)
