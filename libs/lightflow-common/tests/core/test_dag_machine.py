@@ -119,6 +119,13 @@ def test_a_dag_run_whose_last_tasks_are_skipped_is_over_too() -> None:
     assert decide(CHAIN, running(fresh={0: Final(State.SUCCEEDED, ())})) == DagDecision(skip=(1, 2), count=True)
 
 
+def test_a_task_that_was_seen_open_and_is_skipped_by_this_look_does_not_answer_whether_the_dag_run_is_over() -> None:
+    tasks = tuple(map(TaskSpec, "abc"))
+    triangle = DagSpec("triangle", tasks=tasks, edges=((0, 1, None), (0, 2, None), (1, 2, None)))
+    decision = decide(triangle, running(fresh={0: Final(State.SUCCEEDED, ())}, still_open=frozenset({1})))
+    assert decision == DagDecision(skip=(1, 2), count=True)
+
+
 def test_skipping_goes_on_below_a_task_that_another_look_skipped() -> None:
     decision = decide(CHAIN, running(fresh={0: Final(State.SUCCEEDED, ())}, known={1: SKIPPED}))
     assert decision == DagDecision(skip=(2,), count=True)

@@ -3,7 +3,8 @@
 Looks may overlap and may end half way. What keeps them safe: a look reads the marks before it reads the DAG run; it
 saves a move only where state and reason are still those of its facts, and starts over where they are not; it clears
 marks last, and where it saw no open task it first asks whether the DAG run has come to its end. That a task is due says
-nothing: whoever queued it before may have broken off when it had ended and its mark was cleared.
+nothing: whoever queued it before may have broken off when it had ended and its mark was cleared. Nor does one that was
+seen open and is skipped by this very look.
 """
 
 from collections.abc import Mapping
@@ -112,6 +113,6 @@ def _go_on(dag: DagSpec, facts: DagFacts) -> DagDecision:
         return DagDecision(probe=follows.unknown)
     roots = (root for root in dag.roots if root not in facts.known) if facts.begins else ()
     queue = tuple(dict.fromkeys([*roots, *follows.ready]))
-    if facts.still_open:
+    if facts.still_open.difference(follows.skipped):
         return DagDecision(queue=queue, skip=follows.skipped, propagated=tuple(facts.fresh))
     return DagDecision(queue=queue, skip=follows.skipped, count=True)
