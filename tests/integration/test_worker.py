@@ -392,7 +392,7 @@ async def feeding(engine, tools):
 
 async def test_what_is_being_claimed_when_the_worker_is_told_to_end_goes_back_uncounted(engine, feeding):
     worker, store = feeding
-    await store.took.wait()
+    await asyncio.wait_for(store.took.wait(), 10.0)
     draining = asyncio.create_task(worker.drain(grace=10.0))
     await asyncio.sleep(0)
     store.answer.set()

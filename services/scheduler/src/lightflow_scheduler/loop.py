@@ -70,13 +70,10 @@ class Scheduler:
             return False
         if queues:
             await self.store.create_dag_runs(run, queues)
-        if begins(decision):
-            # Tasks may be made ready meanwhile; none begins before it is recorded that the run does.
+            # They exist: tasks may be made ready meanwhile. None begins before it is recorded that the run does.
             self._hint(run, queues)
         if (saved := await self.store.save(run, decision)) is None:
             return False
-        if not begins(decision):
-            self._hint(run, queues)
         if decision.stop_dags and decision.reason is not None:
             await self._stop_dags(run, decision.reason)
         if decision.become is None:

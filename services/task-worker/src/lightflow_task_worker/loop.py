@@ -104,7 +104,7 @@ class TaskWorker:
             (self.consumer.open if self._free() else self.consumer.shut)()
 
     async def _fill(self) -> None:
-        if self._unanswered is not None:
+        if self._unanswered is not None and self.tools.calling.holds():
             # The reply to the last claim was lost; it may have taken effect.
             self._hold(await self.tools.store.claimed_by(self._unanswered))
             self._answered(self._unanswered)
