@@ -93,7 +93,8 @@ class World:
         return consumer
 
     def witness(self, job: Job, process: Process) -> Execution:
-        execution = Execution(job.task_run, job.attempt, process, self.loop.time(), self.run["state"])
+        run = self.server.documents("runs")[job.run_id]  # which its starter may not know yet
+        execution = Execution(job.task_run, job.attempt, process, self.loop.time(), run["state"])
         self.executions.append(execution)
         return execution
 
