@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import itertools
 import logging
 import sys
 import time
@@ -11,6 +12,9 @@ from collections.abc import Iterator
 from tests.simulation import aiming, schedule
 from tests.simulation.faults import Aim, Fault
 from tests.simulation.planted import BUGS, planted
+
+AIMED_AT = 80
+"""Of so many schedules one is taken for each fault at each step."""
 
 
 def main() -> None:
@@ -58,17 +62,19 @@ def _arguments() -> argparse.Namespace:
 
 
 def _plant_each(given: argparse.Namespace) -> int:
-    """How many of the planted bugs no schedule finds."""
+    """How many of the planted bugs no schedule finds: random ones, and then those with a fault aimed at each step."""
     missed = 0
     for bug in BUGS:
         with planted(bug):
-            for made in range(given.schedules):
-                if findings := schedule.run(given.seed + made).findings:
-                    print(f"{bug}: found by schedule {made + 1}: {findings[0]}")
+            seeds = range(given.seed, given.seed + given.schedules)
+            schedules = itertools.chain(((seed, None) for seed in seeds), aiming.every_step(seeds[:AIMED_AT]))
+            for made, (seed, aim) in enumerate(schedules, 1):
+                if findings := schedule.run(seed, aim=aim).findings:
+                    print(f"{bug}: found by schedule {made}: {findings[0]}")
                     break
             else:
                 missed += 1
-                print(f"{bug}: not found by {given.schedules} schedules")
+                print(f"{bug}: not found by {made} schedules")
     return missed
 
 

@@ -1,11 +1,11 @@
 """Every fault at every step: the steps are taken from the product's code; one that nothing reaches is an error."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 
 from tests.simulation import schedule
 from tests.simulation.faults import KILLS, Aim, Fault
-from tests.simulation.steps import all_steps
+from tests.simulation.steps import Step, all_steps
 
 ELSEWHERE = {
     "lightflow.runtime.hints:Hints._publish_to": "the thread that talks to redis; tests/integration/test_hints.py",
@@ -33,24 +33,33 @@ ELSEWHERE = {
 """Steps that no schedule reaches, and why; tests/chaos kills real processes there."""
 
 
-def reached(seeds: Iterable[int]) -> dict[str, dict[int, int]]:
-    """How often the schedule of each seed reaches which step: {step: {seed: times}}."""
+MORE = 4
+"""Times as many schedules are made at most while a step is left that none reaches."""
+
+
+def reached(seeds: range, steps: set[Step]) -> dict[str, dict[int, int]]:
+    """How often the schedule of each seed reaches which step, {step: {seed: times}}; more seeds for what is rare."""
     found: dict[str, dict[int, int]] = defaultdict(dict)
-    for seed in seeds:
+    for seed in range(seeds.start, seeds.stop + (MORE - 1) * len(seeds)):
+        if seed >= seeds.stop and not _missing(steps, found):
+            break
         for step, times in schedule.run(seed).faults.reached.items():
             found[step][seed] = times
     return found
 
 
-def every_step(seeds: Iterable[int]) -> Iterator[tuple[int, Aim]]:
+def every_step(seeds: range) -> Iterator[tuple[int, Aim]]:
     """A schedule for each fault at each step, each at another time that it is reached."""
-    found = reached(seeds)
     steps = {step for step in all_steps() if step.name not in ELSEWHERE}
-    missing = sorted(step.name for step in steps if step.name not in found)
-    if missing:
+    found = reached(seeds, steps)
+    if missing := _missing(steps, found):
         raise LookupError(f"no schedule reaches {', '.join(missing)}: widen the plans, or say why in ELSEWHERE")
     for number, step in enumerate(sorted(steps)):
         times = sorted(found[step.name].items())
         for place, fault in enumerate(Fault if step.writes else KILLS):
             seed, most = times[(number + place) % len(times)]
             yield seed, Aim(step.name, fault, 1 + (number + place) % min(most, 3))
+
+
+def _missing(steps: set[Step], found: Mapping[str, object]) -> list[str]:
+    return sorted(step.name for step in steps if step.name not in found)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from lightflow.core.graph import DagSpec, TaskSpec, WorkflowSpec
@@ -74,16 +74,21 @@ def _dag(
     autostart: bool = True,
 ) -> DagSpec:
     count = random.choice((1, 2, 3, 4, 5, 7))
+    crowd = random.random() < 0.1  # many that begin and end together
+    if crowd:
+        count = 9
     names = [f"t{index}" for index in range(count)]
     edges = []
     for child in range(1, count):
         if random.random() < 0.85:
-            parents = random.sample(range(child), k=min(child, random.choice((1, 1, 2, 3))))
+            parents = [0] if crowd else random.sample(range(child), k=min(child, random.choice((1, 1, 2, 3))))
             edges += [(parent, child, None) for parent in sorted(parents)]
     specs = []
     for index, task in enumerate(names):
         children = [names[child] for parent, child, _ in edges if parent == index]
         plan = _task(random, task, children, starts=starts and index == 0, trouble=trouble)
+        if crowd:
+            plan = replace(plan, seconds=0.0)
         tasks[name, task] = plan
         specs.append(
             TaskSpec(

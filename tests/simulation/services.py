@@ -27,7 +27,6 @@ from lightflow.runtime.payloads import Payloads
 from lightflow.runtime.process import serve_until, when_reachable
 from lightflow.runtime.queues import Queues
 from lightflow.runtime.rpc.requests import pickle_value
-from lightflow.runtime.settings import EngineSettings
 from lightflow.runtime.specs import Specs
 from lightflow.runtime.takeback import TakeBack
 from lightflow_dag_runner.knowledge import Knowledge
@@ -57,7 +56,6 @@ from lightflow_task_worker.wiring import pass_on_stops
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-ENGINE = EngineSettings(task_slots=2)
 QUEUES = {Service.SCHEDULER: "workflow", Service.DAG_RUNNER: "dag", Service.TASK_WORKER: "task"}
 
 

@@ -24,6 +24,7 @@ from lightflow.runtime.mongo import SCHEMA
 from lightflow.runtime.payloads import Payloads
 from lightflow.runtime.process import UNREACHABLE
 from lightflow.runtime.rpc import requests
+from lightflow.runtime.settings import EngineSettings
 from lightflow.runtime.signing import Signer
 from lightflow.runtime.specs import pack
 from lightflow_scheduler.servicer import ControlServicer
@@ -31,8 +32,9 @@ from lightflow_task_worker.job import Job
 
 RESTART = (0.2, 3.0)
 LONGEST = 600.0
-STARTS = 3
 """Seconds that any schedule may take once all that comes by the clock has come."""
+SLOTS = (2, 2, 5)
+STARTS = 3
 
 MAINS = {
     Service.SCHEDULER: services.scheduler,
@@ -58,7 +60,7 @@ class World:
         self.plan = plan
         self.faults = faults
         self.random = random
-        self.engine = services.ENGINE
+        self.engine = EngineSettings(task_slots=random.choice(SLOTS))
         self.server = Server(loop.date, unique=[("runs", "key")])
         self.redis = Redis()
         self.signer = Signer(b"the simulation's key, 32 bytes..")
