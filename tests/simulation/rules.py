@@ -1,9 +1,10 @@
 """What must hold at every single change of the record, whoever makes it."""
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from tests.simulation.mongo.values import Document
-from tests.simulation.process import CURRENT
+from tests.simulation.process import CURRENT, Process
 
 from lightflow.core.errors import IllegalMove
 from lightflow.core.states import DAG, FINAL, RUN, TASK, Machine, Service, State
@@ -24,9 +25,12 @@ class Rules:
 
     def __init__(self, world: "World") -> None:
         self._world = world
+        self._incarnations: dict[Process, set[str]] = defaultdict(set)
         world.server.observers.append(self._see)
 
     def _see(self, collection: str, before: Document | None, after: Document | None) -> None:
+        for process, member in self._world.incarnations.items():
+            self._incarnations[process].add(member.incarnation)
         if collection not in MACHINES or before is None or after is None:
             return
         source, target = State(before["state"]), State(after["state"])
@@ -81,9 +85,9 @@ class Rules:
                 self._find(f"{name} although task {parent} before it is {state}")
 
     def _is_fenced(self, before: Document, target: State, name: str) -> None:
-        """Only the worker that holds a task may let it succeed or abort."""
+        """Only the worker that holds a task, be it as who it was before its rebirth, may let it succeed or abort."""
         process = CURRENT.get()
         if process is None or before["state"] != State.RUNNING or target not in (State.SUCCEEDED, State.ABORTED):
             return
-        if self._world.incarnations[process].incarnation != before["holder"]:
+        if before["holder"] not in self._incarnations[process]:
             self._find(f"{name} by {process.name}, which does not hold it")
