@@ -7,7 +7,7 @@ system and raise NoControlService where there is none.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from lightflow.core.errors import InvalidRequest, LightflowException, RunFinished
+from lightflow.core.errors import InvalidRequest, LightflowException
 from lightflow.core.ids import new_id
 from lightflow.core.nearest import hint
 from lightflow.queue.const import DefaultJobQueueName, JobStatus, JobType
@@ -146,9 +146,7 @@ def _meant(client: "ControlClient", names: list[str] | None) -> "list[pb.Run]":
 
 def _stop(client: "ControlClient", run_id: str) -> bool:
     try:
-        client.stop_run(run_id)
-    except RunFinished:
-        return True  # it has ended by itself in the meantime
+        client.stop_run(run_id)  # one that has ended by itself in the meantime stays as it is
     except LightflowException:
         return False
     return True

@@ -14,7 +14,7 @@ from lightflow.cli.render.runs import summary, waiting_lines
 from lightflow.cli.result import write_json
 from lightflow.cli.session import Session
 from lightflow.cli.streams import Happened, Streams
-from lightflow.core.errors import NoControlService, RequestFailed, RunFinished
+from lightflow.core.errors import NoControlService, RequestFailed
 from lightflow.runtime.loglines import LogLines, Writer
 
 if TYPE_CHECKING:
@@ -127,8 +127,6 @@ class Follower:
         now = self._interrupts == 1
         try:
             self._client.stop_run(self._run_id, now=now)
-        except RunFinished:
-            return  # it ended by itself just now: the streams say how
         except NoControlService as error:
             shown.say(str(error))
             return

@@ -46,12 +46,10 @@ def command(session: Session, runs: tuple[str, ...], task: str | None, now: bool
             _tell(session, [client.get_run(run.run_id)], f"DAG run {dag} of run {run.run_id} is stopping.")
             return
         ids = [find_run(client, text).run_id for text in runs] if runs else _all(client, yes)
-        stopped = [found for run_id in ids if (found := _stop(client, run_id, now)) is not None]
+        stopped = [client.stop_run(run_id, now=now) for run_id in ids]
         _tell(session, stopped, *map(told, stopped))
         if not ids and not session.json:
             click.echo("No run is going on.")
-        if len(stopped) < len(ids) and runs:
-            raise click.exceptions.Exit(1)
 
 
 def told(run: "pb.Run") -> str:
@@ -80,16 +78,6 @@ def _all(client: "ControlClient", yes: bool) -> list[str]:
     if found:
         confirm(f"Stop {counted(found)}?", yes)
     return [run.run_id for run in found]
-
-
-def _stop(client: "ControlClient", run_id: str, now: bool) -> "pb.Run | None":
-    from lightflow.core.errors import RunFinished
-
-    try:
-        return client.stop_run(run_id, now=now)
-    except RunFinished as error:
-        click.echo(str(error), err=True)
-        return None
 
 
 def _tell(session: Session, runs: list["pb.Run"], *lines: str) -> None:

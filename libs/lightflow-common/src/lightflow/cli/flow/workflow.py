@@ -74,7 +74,6 @@ def stop(session: Session, names: tuple[str, ...], yes: bool) -> None:
     Runs are named by their workflow, by their ids or by the id of a job; without a name all are stopped.
     """
     from lightflow.cli.render.runs import counted
-    from lightflow.core.errors import RunFinished
 
     with session.connect() as client:
         runs = named_runs(client, names)
@@ -83,11 +82,8 @@ def stop(session: Session, names: tuple[str, ...], yes: bool) -> None:
             return
         confirm(f"Stop {counted(runs)}?", yes)
         for each in runs:
-            try:
-                run = client.stop_run(each.run_id)
-                click.echo(f"Run {run.run_id} of {run.workflow} is {run.state}.")
-            except RunFinished as error:
-                click.echo(str(error))
+            run = client.stop_run(each.run_id)
+            click.echo(f"Run {run.run_id} of {run.workflow} is {run.state}.")
 
 
 def named_runs(client: "ControlClient", names: tuple[str, ...]) -> "list[pb.Run]":
