@@ -42,6 +42,7 @@ def main(arguments: list[str]) -> int:
     if given.plant:
         options = form(given.plant)
     logging.getLogger("lightflow").setLevel(logging.CRITICAL)  # the in-process runner tells of every planned failure
+    print(f"replay: {_command(given.seed, given)}", flush=True)
     total, began = Results(), time.monotonic()
     for seed, results in campaign(folder, _seeds(given.seed, given.duration), options):
         _add(total, results)

@@ -9,7 +9,8 @@ from tests.chaos.watching import Ledger
 
 from lightflow.runtime.failpoints import KILL_AFTER, LOST
 
-TAKEN_WITHIN = 10.0
+WORKER = "lightflow_task_worker.store:Store"
+TAKEN_WITHIN = 3.0
 """Seconds in which a step must have been reached before another one is tried."""
 
 
@@ -42,8 +43,8 @@ class AtStep(Fault):
 
 
 STEPS = (
-    AtStep("reply of a claim lost", LOST, "lightflow_task_worker.store:Store.claim", bound=15),
-    AtStep("reply of an outcome lost", LOST, "lightflow_task_worker.store:Store.commit", bound=15),
+    AtStep("reply of a claim lost", LOST, f"{WORKER}.claim", f"{WORKER}.claim_several", bound=15),
+    AtStep("reply of an outcome lost", LOST, f"{WORKER}.commit", f"{WORKER}._end", f"{WORKER}.end_several", bound=15),
     AtStep("reply of a push lost", LOST, "lightflow.runtime.datastore.mongo:RunStore._write", bound=15),
     AtStep("reply of a start lost", LOST, "lightflow_scheduler.signals:Signals.start_dag", bound=15),
     AtStep("killed after a move", KILL_AFTER, "lightflow_dag_runner.store:Store._move_several", bound=10),
