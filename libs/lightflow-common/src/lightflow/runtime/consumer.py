@@ -1,112 +1,72 @@
-"""Taking hints: a Celery worker in a thread of its own that takes one only while its gate is open.
+"""Taking hints: a thread that takes a Celery message from the broker, one at a time, and only while its gate is open.
 
-With the gate shut no message is asked for, so that a worker never holds a hint that it cannot act on.
+With the gate shut no message is asked for, so that a worker never holds a hint that it cannot act on. Celery's own
+worker is not used: what it does with a message on top of this takes as long as all of the rest of a hint's way.
 """
 
 import asyncio
 import contextlib
+import json
 import logging
-import os
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from celery import Celery, bootsteps
-from celery.exceptions import WorkerShutdown
-from celery.worker import WorkController
-from kombu.entity import Queue
+from celery import Celery
 
 from lightflow.core.states import Service
 from lightflow.runtime.broker import HINT, queue_list
 from lightflow.runtime.hints import SCHEMA
 
-RESTART_DELAY = 0.1
-"""Seconds before a consumer that ended is started again: should it end at once, that costs next to nothing."""
+ASKING = 1
+"""Seconds for which redis is asked for a message before it is asked again."""
+
+RETRY_DELAYS = (0.1, 0.2, 0.5, 1.0)
+"""Seconds until a broker that cannot be reached is tried again."""
 
 logger = logging.getLogger(__name__)
 
 Receive = Callable[[list[str]], None]
 
 
-class Gate(bootsteps.StartStopStep):  # type: ignore[misc]  # celery publishes no types
-    """Makes a Celery consumer ask before it asks redis, and wakes its event loop when the answer changes."""
+class Taking:
+    """One thread that takes hints while its gate is open; a later one may take its place."""
 
-    requires = ("celery.worker.consumer.tasks:Tasks",)
+    def __init__(self, app: Celery, names: Sequence[str], take: Callable[[Any], None]) -> None:
+        self._app, self._names, self._take = app, names, take
+        self.gate = threading.Event()
+        self._retired = threading.Event()
+        self._pool: Any = None
+        threading.Thread(target=self._work, name="hint-consumer", daemon=True).start()
 
-    def start(self, parent: Any) -> None:
-        generation: Generation = parent.app.lightflow_generation
-        qos = parent.task_consumer.channel.qos
-        can_consume = qos.can_consume
-        qos.can_consume = lambda: generation.wants() and can_consume()
-        qos.ack = lambda _: None  # nothing was noted down when it was taken
-        parent.hub.add_reader(generation.wake_descriptor, generation.woken, generation.wake_descriptor)
+    def retire(self) -> None:
+        """Take nothing more; what redis was asked for is broken off, so that no hint is lost to it."""
+        self._retired.set()
+        self.gate.set()  # it may wait there
+        if self._pool is not None:
+            self._pool.disconnect()
 
-    def stop(self, parent: Any) -> None:
-        parent.hub.remove(parent.app.lightflow_generation.wake_descriptor)
+    def _work(self) -> None:
+        failures = 0
+        while not self._retired.is_set():
+            try:
+                with self._app.connection_for_read() as connection:
+                    connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0, interval_max=0)
+                    channel = connection.channel()
+                    self._pool, failures = channel.pool, 0
+                    self._take_all(channel)
+            except Exception as error:  # whatever kombu and its transport raise: it is told, and tried again
+                if not self._retired.is_set():
+                    logger.warning("no hints can be taken, it is tried again: %s", error)
+                    self._retired.wait(RETRY_DELAYS[min(failures, len(RETRY_DELAYS) - 1)])
+                    failures += 1
 
-
-class Generation:
-    """One Celery worker, in its thread; a later one may take its place. `ended` is told when it ends by itself."""
-
-    def __init__(
-        self,
-        app: Celery,
-        names: Sequence[str],
-        wants: Callable[[], bool],
-        take: Callable[[Any], None],
-        ended: Callable[["Generation"], None],
-    ) -> None:
-        self.retired = False
-        self._wants, self._ended = wants, ended
-        self._open = threading.Lock()
-        self.wake_descriptor, wake = os.pipe()
-        os.set_blocking(wake, False)
-        self._wake: int | None = wake
-        app.lightflow_generation = self
-        app.steps["consumer"].add(Gate)
-        # A hint that is lost costs a sweep; keeping account of those under way would cost more than the rest of it.
-        app.conf.task_queues = [Queue(name, routing_key=name, no_ack=True) for name in names]  # type: ignore[no-untyped-call]  # kombu is untyped
-        app.conf.task_default_queue = names[0]
-        app.task(name=HINT, shared=False)(take)
-        worker = WorkController(
-            app=app,
-            pool_cls="solo",
-            concurrency=1,
-            without_gossip=True,
-            without_mingle=True,
-            without_heartbeat=True,
-            hostname=f"hints@{os.getpid()}",
-        )
-        threading.Thread(target=self._work, args=(app, worker), name="hint-consumer", daemon=True).start()
-
-    def _work(self, app: Celery, worker: WorkController) -> None:
-        app.set_current()  # Celery looks its tasks up in the current application of the thread
-        try:
-            worker.start()
-        finally:
-            with self._open:
-                wake, self._wake = self._wake, None
-            for descriptor in (self.wake_descriptor, wake):
-                if descriptor is not None:
-                    os.close(descriptor)
-            if not self.retired:
-                self._ended(self)
-
-    def wants(self) -> bool:
-        return not self.retired and self._wants()
-
-    def wake(self) -> None:
-        try:
-            with self._open:
-                if self._wake is not None:
-                    os.write(self._wake, b"x")
-        except BlockingIOError:
-            logger.debug("the consumer has not yet noticed earlier wake-ups")
-
-    def woken(self, descriptor: int) -> None:
-        os.read(descriptor, 4096)
-        if self.retired:
-            raise WorkerShutdown(0)
+    def _take_all(self, channel: Any) -> None:
+        with channel.conn_or_acquire() as client:
+            while self.gate.wait() and not self._retired.is_set():
+                if (found := client.brpop(self._names, ASKING)) is not None:
+                    self.gate.clear()  # before redis is asked again
+                    self._take(hint_of(channel, found[1]))
 
 
 class HintConsumer:
@@ -119,56 +79,58 @@ class HintConsumer:
         self._names = [queue_list(service, queue) for queue in queues]
         self._receive = receive
         self._loop = asyncio.get_running_loop()
-        self._generation: Generation | None = None
-        self.is_open = False
+        self._taking: Taking | None = None
         self.taken = 0
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the next hint is let in."""
+        return self._taking is not None and self._taking.gate.is_set()
+
     def start(self) -> None:
-        """Begin to consume, in a thread."""
-        self._generation = Generation(self._make_app(), self._names, lambda: self.is_open, self._take, self._ended)
+        """Begin to consume, in a thread; the gate is shut."""
+        self._taking = Taking(self._make_app(), self._names, self._take)
 
     def replace(self) -> None:
         """Leave the consumer that hangs to itself and start another; a hint taken twice costs one look."""
         logger.warning("hints wait and none was taken: the consumer is replaced")
-        self._retire()
+        self.stop()
         self.start()
+        self.open()
 
     def open(self) -> None:
         """Let the next hint in."""
-        if not self.is_open:
-            self.is_open = True
-            if self._generation is not None:
-                self._generation.wake()
+        if self._taking is not None:
+            self._taking.gate.set()
 
     def shut(self) -> None:
         """Let none in until `open`; one that redis has already handed out may still arrive."""
-        self.is_open = False
+        if self._taking is not None:
+            self._taking.gate.clear()
 
     def stop(self) -> None:
         """Take nothing more, for good."""
-        self.is_open = False
-        self._retire()
-
-    def _retire(self) -> None:
-        if self._generation is not None:
-            self._generation.retired = True
-            self._generation.wake()
-
-    def _ended(self, generation: Generation) -> None:
-        """On the consumer's thread: it ended of something in the queue that is no message, which it has taken along."""
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody wants hints any more
-            self._loop.call_soon_threadsafe(self._loop.call_later, RESTART_DELAY, self._start_again, generation)
-
-    def _start_again(self, ended: Generation) -> None:
-        if self._generation is ended and not ended.retired:
-            logger.warning("the consumer of hints ended, and is started again")
-            self.start()
+        if self._taking is not None:
+            self._taking.retire()
+            self._taking = None
 
     def _take(self, hint: Any) -> None:
-        """The body of the one Celery task, on the consumer's thread: shut the gate before redis is asked again."""
-        self.is_open = False
+        """On the consumer's thread."""
         self.taken += 1
-        self._loop.call_soon_threadsafe(self._receive, ids_of(hint))
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody wants hints any more
+            self._loop.call_soon_threadsafe(self._receive, ids_of(hint))
+
+
+def hint_of(channel: Any, item: bytes) -> Any:
+    """The hint in a message as it was in redis; None where that is no message, or not of a hint."""
+    try:
+        message = channel.message_to_python(json.loads(item))
+        message.accept = {"application/json"}
+        (hint,), _, _ = message.payload
+        return hint if message.headers["task"] == HINT else None
+    except Exception as error:  # there is no end to what may be wrong with it
+        logger.debug("what is no message was taken from redis: %r", error)
+        return None
 
 
 def ids_of(hint: Any) -> list[str]:
