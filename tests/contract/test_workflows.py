@@ -61,20 +61,37 @@ async def test_a_file_is_loaded_at_every_start(system, worker):
     assert worker.asked == [{"name": "simple"}] * 2
 
 
-async def test_starts_that_nobody_has_begun_to_load_share_one_load(system, worker):
+async def test_starts_that_come_while_the_file_is_loaded_share_the_load_after_it(system, worker):
     await undeployed(system)
     worker.answers["load"] = {"version": "v1"}
+    worker.hold.clear()
+    first = asyncio.create_task(system.start())
+
+    async def asked():
+        return await system.db["loads"].count_documents({"state": "pending"})
+
+    await system.until(asked)
+    others = [asyncio.create_task(system.start()) for _ in range(4)]
+    await system.call("list_runs")  # by now most of the others have come
+    worker.hold.set()
+    assert len({await first, *await asyncio.gather(*others)}) == 5
+    assert 2 <= len(worker.asked) < 5, "one for the first, and fewer than one for each of the others"
+
+
+async def test_a_file_is_loaded_again_after_a_load_that_failed_while_others_waited(system, worker):
+    await undeployed(system)
+    worker.answers["load"] = {"error": {"type": "WorkflowImportError", "message": "broken"}}
     worker.hold.clear()
     starts = [asyncio.create_task(system.start()) for _ in range(5)]
 
     async def asked():
-        load = await system.db["loads"].find_one({})
-        return load and load["askers"] == 5
+        return await system.db["loads"].count_documents({"state": "pending"})
 
     await system.until(asked)
     worker.hold.set()
-    assert len(set(await asyncio.gather(*starts))) == 5
-    assert worker.asked == [{"name": "simple"}]
+    assert {type(each) for each in await asyncio.gather(*starts, return_exceptions=True)} == {WorkflowImportError}
+    worker.answers["load"] = {"version": "v1"}
+    assert await system.start()
 
 
 async def test_without_a_worker_a_start_is_refused_within_two_seconds(system):
@@ -82,6 +99,12 @@ async def test_without_a_worker_a_start_is_refused_within_two_seconds(system):
     with pytest.raises(NoWorkerAvailable, match="'simple'"):
         await system.start()
     assert time.monotonic() - begun < 2.5
+    assert await system.db["loads"].count_documents({}) == 0
+
+
+async def test_without_a_worker_those_who_wait_for_the_load_of_another_are_refused_with_it(system):
+    starts = [asyncio.create_task(system.start()) for _ in range(3)]
+    assert {type(each) for each in await asyncio.gather(*starts, return_exceptions=True)} == {NoWorkerAvailable}
     assert await system.db["loads"].count_documents({}) == 0
 
 

@@ -56,9 +56,8 @@ def points() -> list[tuple[str, str]]:
 RARE = {
     "lightflow_dag_runner.sweep:DagSweep.act": "where a hint was lost; in the simulation",
     "lightflow_scheduler.sweep:RunSweep.act": "as above",
-    "lightflow_scheduler.loading:Loading._leave": "where an asker gives up; tests/integration/test_loading.py",
     "lightflow_scheduler.loading:Loading._released": "where a loader died; tests/integration/test_loading.py",
-    "lightflow_scheduler.loading:Loading._share": "where two ask at once; tests/integration/test_loading.py",
+    "lightflow_scheduler.loading:Loading._take_back": "where nobody answers; tests/contract/test_workflows.py",
     "lightflow_dag_runner.store:Store._create_missing": "where a look that began broke off; in the simulation",
     "lightflow_scheduler.runs:Runs._insert_several": "where starts come together; tests/contract/test_runs.py",
     "lightflow_scheduler.runs:Runs._begin": "in a queue that another scheduler serves; tests/e2e",

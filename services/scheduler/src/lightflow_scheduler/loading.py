@@ -1,10 +1,11 @@
 """Asking a task worker to load a workflow file, or to list the workflow folders.
 
-The question is a document of `loads`. Whoever asks for a file that nobody has begun to load shares that load: the file
-is still executed after the question was put.
+The question is a document of `loads`. Who asks for a file while it is being loaded waits for that, and shares the next
+load with all who ask meanwhile: the file is executed after each of them has asked, and a crowd costs few loads.
 """
 
 import asyncio
+import logging
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,8 @@ from lightflow.runtime.mongo import NOW, SCHEMA, Document
 from lightflow.runtime.notify import Subscription
 from lightflow_scheduler.collaborators import Collaborators
 from lightflow_scheduler.waiting import next_look
+
+logger = logging.getLogger(__name__)
 
 UNSEEN_SECONDS = 2.0
 RECHECK_SECONDS = 1.0
@@ -44,7 +47,8 @@ class Loading:
         self._alive = with_.alive
         self._notifier = with_.notifier
         self._timeout = with_.load_timeout
-        self._pending: dict[tuple[str, ...], asyncio.Task[str]] = {}
+        self._unasked: dict[tuple[str, ...], asyncio.Task[Document]] = {}
+        self._asked: dict[tuple[str, ...], asyncio.Task[Document]] = {}
 
     async def load(self, source: dict[str, str], label: str) -> str:
         """The version of a workflow file; raises what its loading raised, LoadTimeout, NoWorkerAvailable."""
@@ -55,36 +59,37 @@ class Loading:
         return list((await self._answer(Question("list")))["workflows"])
 
     async def _answer(self, question: Question) -> Document:
-        async with self._notifier.subscribe("load") as looks:
-            load = await self._share(question)
-            try:
-                result = await self._wait(load, question, looks)
-            except BaseException:
-                await self._leave(load)
-                raise
-            finally:
-                self._forget(question, load)
+        key = _key(question)
+        if (answer := self._unasked.get(key)) is None:
+            answer = self._unasked[key] = asyncio.create_task(self._shared(key, question))
+            answer.add_done_callback(_retrieve)
+        result = await asyncio.shield(answer)
         if result.get("error"):
             raise error_of(result["error"])
         return result
 
-    async def _share(self, question: Question) -> str:
-        """The load that answers this question: one that nobody has begun, else a new one."""
-        key, tried = _key(question), None
-        while (asking := self._pending.get(key)) is not None and asking is not tried:
-            load = await asyncio.shield(asking)
-            shared = await self._loads.update_one({"_id": load, "state": "pending"}, {"$inc": {"askers": 1}})
-            if shared.matched_count:
-                return load
-            tried = asking
-        asking = self._pending[key] = asyncio.create_task(self._ask(question))
-        asking.add_done_callback(lambda asked: self._forget_failed(key, asked))
-        return await asyncio.shield(asking)
-
-    def _forget_failed(self, key: tuple[str, ...], asked: asyncio.Task[str]) -> None:
-        """Nobody shares a question that could not be asked, whether its asker is still there or not."""
-        if (asked.cancelled() or asked.exception() is not None) and self._pending.get(key) is asked:
-            del self._pending[key]
+    async def _shared(self, key: tuple[str, ...], question: Question) -> Document:
+        """The answer to a question, which is shared by all who ask until it is put."""
+        before = self._asked.get(key)
+        try:
+            if before is not None:
+                await asyncio.shield(before)
+        except NoWorkerAvailable:
+            del self._unasked[key]
+            raise  # there is still none, and whoever waits should hear of it in time
+        except Exception as error:
+            logger.debug("the load before this one failed: %s", error)
+        self._asked[key] = self._unasked.pop(key)
+        try:
+            async with self._notifier.subscribe("load") as looks:
+                load = await self._ask(question)
+                try:
+                    return await self._wait(load, question, looks)
+                except LightflowException:
+                    await self._take_back(load)
+                    raise
+        finally:
+            del self._asked[key]
 
     async def _ask(self, question: Question) -> str:
         load = new_id()
@@ -96,18 +101,20 @@ class Loading:
             "holder": None,
             "seen": False,
             "result": None,
-            "askers": 1,
         }
         new = {"$mergeObjects": [{"$literal": {"_id": load, **document}}, {"created_at": NOW}]}
         await self._loads.update_one({"_id": load}, [{"$replaceWith": new}], upsert=True)
-        await self._notifier.publish("load", load=load)
+        await self._notifier.publish("load", load=load, state="asked")
         return load
 
     async def _wait(self, load: str, question: Question, looks: Subscription) -> Document:
         clock = asyncio.get_running_loop().time
         begun = clock()
         unseen, deadline = begun + UNSEEN_SECONDS, begun + self._timeout + MARGIN_SECONDS
+        seen = False
         while True:
+            until = min(deadline if seen else unseen, clock() + RECHECK_SECONDS)
+            await next_look(looks, until, load=load, state="done")
             document = await self._loads.find_one({"_id": load})
             if document is not None and document["state"] == "done":
                 return dict(document["result"])
@@ -116,8 +123,6 @@ class Loading:
                 raise NoWorkerAvailable(question.purpose)
             if clock() >= deadline:
                 raise LoadTimeout(question.label, self._timeout)
-            until = min(deadline if seen else unseen, clock() + RECHECK_SECONDS)
-            await next_look(looks, until, load=load)
             if clock() >= until and document is not None and await self._released(document):
                 unseen = clock() + UNSEEN_SECONDS
 
@@ -133,15 +138,15 @@ class Loading:
         await self._notifier.publish("load", load=load["_id"])
         return bool(given.matched_count)
 
-    def _forget(self, question: Question, load: str) -> None:
-        asking = self._pending.get(_key(question))
-        if asking is not None and asking.done() and asking.result() == load:
-            del self._pending[_key(question)]
+    async def _take_back(self, load: str) -> None:
+        """Have a question that nobody waits for any more left alone, unless a worker is at it."""
+        await self._loads.delete_one({"_id": load, "state": "pending"})
 
-    async def _leave(self, load: str) -> None:
-        """Stop waiting; a question that nobody waits for any more is taken back, unless a worker is at it."""
-        await self._loads.update_one({"_id": load}, {"$inc": {"askers": -1}})
-        await self._loads.delete_one({"_id": load, "state": "pending", "askers": {"$lte": 0}})
+
+def _retrieve(answer: "asyncio.Task[Document]") -> None:
+    """Those who asked may have left: then what went wrong is nobody's concern."""
+    if not answer.cancelled():
+        answer.exception()
 
 
 def error_of(error: Document) -> LightflowException:
