@@ -87,6 +87,8 @@ class RunStore:
     async def _remove_several(self, sections: Sequence[tuple[str, str]]) -> list[None]:
         for name in {section for _, section in sections}:
             own = {"run": {"$in": [run for run, section in sections if section == name]}, "section": name}
+            if await self._records.find_one(own, {"_id": 1}) is None:
+                continue  # most runs store nothing, and to delete nothing would wait for the journal all the same
             held = self._records.find({**own, "payload": {"$exists": True}}, {"payload": 1})
             # Blobs first: if this breaks off, their records are still there to find them by.
             await self._payloads.remove_many([record["payload"] async for record in held])
