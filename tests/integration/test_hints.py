@@ -257,6 +257,20 @@ async def test_a_consumer_that_is_stopped_leaves_hints_to_others(redis, broker_u
         assert taken == [["first"]]
 
 
+async def test_a_short_timeout_of_the_transport_is_kept_to(redis, broker_url, hints, queue, caplog):
+    config, taken = Config(), []
+    config.load_from_dict({"celery": {"broker_url": broker_url, "broker_transport_options": {"socket_timeout": 0.2}}})
+    consumer = HintConsumer(lambda: make_app(config, "test"), Service.DAG_RUNNER, [queue], taken.append)
+    asked = redis.info("commandstats").get("cmdstat_brpop", {"calls": 0})["calls"]
+    consumer.start()
+    consumer.open()
+    await until(lambda: redis.info("commandstats").get("cmdstat_brpop", {"calls": 0})["calls"] >= asked + 4)
+    hints.send(Service.DAG_RUNNER, queue, ["a"])
+    await until(lambda: taken == [["a"]])
+    consumer.stop()
+    assert not caplog.records
+
+
 async def test_a_redis_that_lost_its_memory_is_noticed_once(redis, redis_url):
     async with AsyncRedis.from_url(redis_url) as client:
         queues = Queues(client)

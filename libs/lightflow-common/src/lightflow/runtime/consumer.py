@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import math
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -36,6 +37,7 @@ class Taking:
         self._app, self._names, self._take = app, names, take
         self.gate = threading.Event()
         self._retired = threading.Event()
+        self._failures = 0
         self._pool: Any = None
         threading.Thread(target=self._work, name="hint-consumer", daemon=True).start()
 
@@ -47,26 +49,37 @@ class Taking:
             self._pool.disconnect()
 
     def _work(self) -> None:
-        failures = 0
         while not self._retired.is_set():
             try:
                 with self._app.connection_for_read() as connection:
                     connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0, interval_max=0)
                     channel = connection.channel()
-                    self._pool, failures = channel.pool, 0
+                    self._pool = channel.pool
                     self._take_all(channel)
             except Exception as error:  # whatever kombu and its transport raise: it is told, and tried again
-                if not self._retired.is_set():
-                    logger.warning("no hints can be taken, it is tried again: %s", error)
-                    self._retired.wait(RETRY_DELAYS[min(failures, len(RETRY_DELAYS) - 1)])
-                    failures += 1
+                self._failed(error)
 
     def _take_all(self, channel: Any) -> None:
+        seconds = min(ASKING, (channel.socket_timeout or math.inf) / 2)
         with channel.conn_or_acquire() as client:
             while self.gate.wait() and not self._retired.is_set():
-                if (found := client.brpop(self._names, ASKING)) is not None:
+                found = client.brpop(self._names, seconds)
+                self._worked()
+                if found is not None:
                     self.gate.clear()  # before redis is asked again
                     self._take(hint_of(channel, found[1]))
+
+    def _failed(self, error: Exception) -> None:
+        if not self._retired.is_set():
+            level = logging.DEBUG if self._failures else logging.WARNING
+            logger.log(level, "no hints can be taken, which is tried again and again: %s", error)
+            self._retired.wait(RETRY_DELAYS[min(self._failures, len(RETRY_DELAYS) - 1)])
+            self._failures += 1
+
+    def _worked(self) -> None:
+        if self._failures:
+            self._failures = 0
+            logger.info("hints can be taken again")
 
 
 class HintConsumer:
