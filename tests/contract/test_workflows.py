@@ -139,6 +139,47 @@ async def test_a_load_whose_worker_is_gone_is_given_to_another(system, worker):
     assert worker.asked == [{"name": "simple"}]
 
 
+async def claimed_by_one_who_hangs(system):
+    """A start whose file a living worker is loading, and does not finish loading."""
+    await system.add_worker("hangs")
+    start = asyncio.create_task(system.start())
+
+    async def claimed():
+        claim = {"$set": {"state": "claimed", "holder": "hangs"}}
+        return (await system.db["loads"].update_one({"state": "pending"}, claim)).matched_count
+
+    await system.until(claimed)
+    return start
+
+
+async def test_a_start_behind_a_load_that_hangs_is_refused_in_time_too(system):
+    first = await claimed_by_one_who_hangs(system)
+    begun = time.monotonic()
+    with pytest.raises(NoWorkerAvailable):
+        await system.start()
+    assert time.monotonic() - begun < 2.5
+    assert not first.done()
+    first.cancel()
+
+
+async def test_starts_behind_a_load_that_hangs_share_one_that_nobody_has_begun(system):
+    first = await claimed_by_one_who_hangs(system)
+    second = asyncio.create_task(system.start())
+
+    async def seen():
+        return (await system.db["loads"].update_one({"state": "pending"}, {"$set": {"seen": True}})).matched_count
+
+    await system.until(seen)
+    third = asyncio.create_task(system.start())
+    await asyncio.wait([third], timeout=1.5)
+    assert await system.db["loads"].count_documents({"state": "pending"}) == 1
+    result = {"state": "done", "result": {"error": {"type": "WorkflowImportError", "message": "broken"}}}
+    await system.db["loads"].update_many({}, {"$set": result})
+    await system.notifier.publish("load")
+    errors = await asyncio.gather(first, second, third, return_exceptions=True)
+    assert {type(error) for error in errors} == {WorkflowImportError}
+
+
 async def test_what_is_wrong_with_a_file_reaches_the_starter(system, worker):
     error = {"type": "WorkflowImportError", "message": "simple.py, line 3: no module named x", "traceback": ""}
     worker.answers["load"] = {"error": error}

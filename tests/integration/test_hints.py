@@ -257,6 +257,25 @@ async def test_a_consumer_that_is_stopped_leaves_hints_to_others(redis, broker_u
         assert taken == [["first"]]
 
 
+async def test_a_queue_that_is_never_empty_does_not_keep_hints_of_others_waiting(broker_url, hints, queue):
+    config, taken = Config(), []
+    config.load_from_dict({"celery": {"broker_url": broker_url}})
+    for number in range(5):
+        hints.send(Service.DAG_RUNNER, queue, [f"busy{number}"])
+        wait_for(lambda: not hints._batch)
+    hints.send(Service.DAG_RUNNER, f"{queue}-other", ["other"])
+    hints.close()
+    consumer = HintConsumer(
+        lambda: make_app(config, "test"), Service.DAG_RUNNER, [queue, f"{queue}-other"], taken.append
+    )
+    consumer.start()
+    for number in range(2):
+        consumer.open()
+        await until(lambda number=number: len(taken) == number + 1)
+    consumer.stop()
+    assert ["other"] in taken
+
+
 async def test_a_short_timeout_of_the_transport_is_kept_to(redis, broker_url, hints, queue, caplog):
     config, taken = Config(), []
     config.load_from_dict({"celery": {"broker_url": broker_url, "broker_transport_options": {"socket_timeout": 0.2}}})

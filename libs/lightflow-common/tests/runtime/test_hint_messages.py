@@ -1,3 +1,5 @@
+from decimal import Decimal
+
 import pytest
 
 from lightflow.core.states import Service
@@ -55,6 +57,8 @@ def test_the_ids_of_a_hint_are_taken_as_they_are():
         {"v": 1},
         {"ids": ["a"]},
         {"v": 2, "ids": ["a"]},
+        {"v": Decimal("sNaN"), "ids": ["a"]},
+        {"v": "1", "ids": ["a"]},
         {"v": 1, "ids": "abc"},
         {"v": 1, "ids": {"a": 1}},
     ],

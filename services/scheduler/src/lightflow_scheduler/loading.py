@@ -1,13 +1,16 @@
 """Asking a task worker to load a workflow file, or to list the workflow folders.
 
-The question is a document of `loads`. Who asks for a file while it is being loaded waits for that, and shares the next
-load with all who ask meanwhile: the file is executed after each of them has asked, and a crowd costs few loads.
+The question is a document of `loads`. Who asks for a file while it is being loaded waits a moment for that, and
+shares the next load with all who ask meanwhile: the file is executed after each of them has asked, and a crowd costs
+few loads.
 """
 
 import asyncio
-import logging
+import contextlib
 from dataclasses import dataclass, field
 from typing import Any
+
+from pymongo.errors import PyMongoError
 
 from lightflow.core import errors as family
 from lightflow.core.errors import LightflowException, LoadTimeout, NoWorkerAvailable, WorkflowImportError
@@ -17,10 +20,10 @@ from lightflow.runtime.notify import Subscription
 from lightflow_scheduler.collaborators import Collaborators
 from lightflow_scheduler.waiting import next_look
 
-logger = logging.getLogger(__name__)
-
 UNSEEN_SECONDS = 2.0
 RECHECK_SECONDS = 1.0
+TURN_SECONDS = 1.0
+"""How long a question is kept back for an equal one that was put before."""
 MARGIN_SECONDS = 10.0
 """How much longer than the loader's own limit an answer may take: it may wait for others."""
 
@@ -38,6 +41,14 @@ class Question:
         return f"load workflow {self.label!r}" if self.kind == "load" else "list the workflow folders"
 
 
+@dataclass(slots=True)
+class Shared:
+    """The answer that all wait for who asked the same until it was put, and the id of the load once it was."""
+
+    answer: asyncio.Task[Document]
+    load: str | None = None
+
+
 class Loading:
     """Puts questions and waits for their answers."""
 
@@ -47,8 +58,8 @@ class Loading:
         self._alive = with_.alive
         self._notifier = with_.notifier
         self._timeout = with_.load_timeout
-        self._unasked: dict[tuple[str, ...], asyncio.Task[Document]] = {}
-        self._asked: dict[tuple[str, ...], asyncio.Task[Document]] = {}
+        self._unasked: dict[tuple[str, ...], Shared] = {}
+        self._asked: dict[tuple[str, ...], Shared] = {}
 
     async def load(self, source: dict[str, str], label: str) -> str:
         """The version of a workflow file; raises what its loading raised, LoadTimeout, NoWorkerAvailable."""
@@ -60,36 +71,37 @@ class Loading:
 
     async def _answer(self, question: Question) -> Document:
         key = _key(question)
-        if (answer := self._unasked.get(key)) is None:
-            answer = self._unasked[key] = asyncio.create_task(self._shared(key, question))
-            answer.add_done_callback(_retrieve)
-        result = await asyncio.shield(answer)
+        if (shared := self._unasked.get(key)) is None:
+            shared = self._unasked[key] = Shared(asyncio.create_task(self._shared(key, question)))
+            shared.answer.add_done_callback(_retrieve)
+        result = await asyncio.shield(shared.answer)
         if result.get("error"):
             raise error_of(result["error"])
         return result
 
     async def _shared(self, key: tuple[str, ...], question: Question) -> Document:
-        """The answer to a question, which is shared by all who ask until it is put."""
-        before = self._asked.get(key)
-        try:
-            if before is not None:
-                await asyncio.shield(before)
-        except NoWorkerAvailable:
-            del self._unasked[key]
-            raise  # there is still none, and whoever waits should hear of it in time
-        except Exception as error:
-            logger.debug("the load before this one failed: %s", error)
-        self._asked[key] = self._unasked.pop(key)
+        """The answer to a question, after that to an equal one, or the same where nobody has begun with that."""
+        asked_at, before = asyncio.get_running_loop().time(), self._asked.get(key)
+        if before is not None:
+            await asyncio.wait({before.answer}, timeout=TURN_SECONDS)
+        mine = self._unasked.pop(key)
+        if before is not None and not before.answer.done() and await self._is_pending(before):
+            return await asyncio.shield(before.answer)
+        self._asked[key] = mine
         try:
             async with self._notifier.subscribe("load") as looks:
-                load = await self._ask(question)
-                try:
-                    return await self._wait(load, question, looks)
-                except LightflowException:
-                    await self._take_back(load)
-                    raise
+                mine.load = await self._ask(question)
+                return await self._wait(mine.load, question, looks, asked_at)
+        except BaseException:
+            await self._take_back(mine)
+            raise
         finally:
-            del self._asked[key]
+            if self._asked.get(key) is mine:
+                del self._asked[key]
+
+    async def _is_pending(self, shared: Shared) -> bool:
+        pending = {"_id": shared.load, "state": "pending"}
+        return shared.load is not None and await self._loads.find_one(pending, {"_id": 1}) is not None
 
     async def _ask(self, question: Question) -> str:
         load = new_id()
@@ -107,10 +119,9 @@ class Loading:
         await self._notifier.publish("load", load=load, state="asked")
         return load
 
-    async def _wait(self, load: str, question: Question, looks: Subscription) -> Document:
+    async def _wait(self, load: str, question: Question, looks: Subscription, asked_at: float) -> Document:
         clock = asyncio.get_running_loop().time
-        begun = clock()
-        unseen, deadline = begun + UNSEEN_SECONDS, begun + self._timeout + MARGIN_SECONDS
+        unseen, deadline = asked_at + UNSEEN_SECONDS, asked_at + self._timeout + MARGIN_SECONDS
         seen = False
         while True:
             until = min(deadline if seen else unseen, clock() + RECHECK_SECONDS)
@@ -138,9 +149,11 @@ class Loading:
         await self._notifier.publish("load", load=load["_id"])
         return bool(given.matched_count)
 
-    async def _take_back(self, load: str) -> None:
+    async def _take_back(self, shared: Shared) -> None:
         """Have a question that nobody waits for any more left alone, unless a worker is at it."""
-        await self._loads.delete_one({"_id": load, "state": "pending"})
+        if shared.load is not None:
+            with contextlib.suppress(PyMongoError):  # what went wrong before is told, and it goes by itself in an hour
+                await self._loads.delete_one({"_id": shared.load, "state": "pending"})
 
 
 def _retrieve(answer: "asyncio.Task[Document]") -> None:

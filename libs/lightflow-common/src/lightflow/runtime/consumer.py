@@ -10,6 +10,7 @@ import json
 import logging
 import math
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -34,7 +35,7 @@ class Taking:
     """One thread that takes hints while its gate is open; a later one may take its place."""
 
     def __init__(self, app: Celery, names: Sequence[str], take: Callable[[Any], None]) -> None:
-        self._app, self._names, self._take = app, names, take
+        self._app, self._names, self._take = app, deque(names), take
         self.gate = threading.Event()
         self._retired = threading.Event()
         self._failures = 0
@@ -46,13 +47,17 @@ class Taking:
         self._retired.set()
         self.gate.set()  # it may wait there
         if self._pool is not None:
-            self._pool.disconnect()
+            try:
+                self._pool.disconnect()
+            except Exception as error:  # the thread may be closing the same connection: it is closed either way
+                logger.debug("a connection to the broker was closed twice: %r", error)
 
     def _work(self) -> None:
         while not self._retired.is_set():
             try:
                 with self._app.connection_for_read() as connection:
-                    connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0, interval_max=0)
+                    tries = max(1, len(connection.alt))  # each of several brokers
+                    connection.ensure_connection(max_retries=tries, interval_start=0, interval_step=0, interval_max=0)
                     channel = connection.channel()
                     self._pool = channel.pool
                     self._take_all(channel)
@@ -63,9 +68,10 @@ class Taking:
         seconds = min(ASKING, (channel.socket_timeout or math.inf) / 2)
         with channel.conn_or_acquire() as client:
             while self.gate.wait() and not self._retired.is_set():
-                found = client.brpop(self._names, seconds)
+                found = client.brpop(list(self._names), seconds)
                 self._worked()
                 if found is not None:
+                    self._names.rotate(-1)  # the first that has one is served: no queue is always the first
                     self.gate.clear()  # before redis is asked again
                     self._take(hint_of(channel, found[1]))
 
@@ -148,7 +154,11 @@ def hint_of(channel: Any, item: bytes) -> Any:
 
 def ids_of(hint: Any) -> list[str]:
     """The ids in a hint; of one that is malformed or from a newer release, none: a look at nothing costs nothing."""
-    if isinstance(hint, dict) and hint.get("v") in range(1, SCHEMA + 1) and isinstance(hint.get("ids"), list):
+    if isinstance(hint, dict) and isinstance(hint.get("ids"), list) and _is_known(hint.get("v")):
         return [item for item in hint["ids"] if isinstance(item, str)]
     logger.warning("a hint that is no hint was dropped: %.100r", hint)
     return []
+
+
+def _is_known(schema: Any) -> bool:
+    return isinstance(schema, int) and 1 <= schema <= SCHEMA
