@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import socket
 import threading
 import time
 from contextlib import asynccontextmanager
@@ -161,11 +162,11 @@ def test_hints_sent_while_redis_is_away_are_lost_without_loss_and_later_ones_arr
 
 
 @asynccontextmanager
-async def consuming(broker_url, queue):
-    """A consumer of a queue, its gate shut, and what it took."""
+async def consuming(broker_url, *queues, **transport):
+    """A consumer of queues, its gate shut, and what it took; options of the transport may be given."""
     config, taken = Config(), []
-    config.load_from_dict({"celery": {"broker_url": broker_url}})
-    consumer = HintConsumer(lambda: make_app(config, "test"), Service.DAG_RUNNER, [queue], taken.append)
+    config.load_from_dict({"celery": {"broker_url": broker_url, "broker_transport_options": transport}})
+    consumer = HintConsumer(lambda: make_app(config, "test"), Service.DAG_RUNNER, queues, taken.append)
     consumer.start()
     try:
         yield consumer, taken
@@ -258,36 +259,39 @@ async def test_a_consumer_that_is_stopped_leaves_hints_to_others(redis, broker_u
 
 
 async def test_a_queue_that_is_never_empty_does_not_keep_hints_of_others_waiting(broker_url, hints, queue):
-    config, taken = Config(), []
-    config.load_from_dict({"celery": {"broker_url": broker_url}})
+    other = f"{queue}-other"
     for number in range(5):
         hints.send(Service.DAG_RUNNER, queue, [f"busy{number}"])
         wait_for(lambda: not hints._batch)
-    hints.send(Service.DAG_RUNNER, f"{queue}-other", ["other"])
+    hints.send(Service.DAG_RUNNER, other, ["other"])
     hints.close()
-    consumer = HintConsumer(
-        lambda: make_app(config, "test"), Service.DAG_RUNNER, [queue, f"{queue}-other"], taken.append
-    )
-    consumer.start()
-    for number in range(2):
-        consumer.open()
-        await until(lambda number=number: len(taken) == number + 1)
-    consumer.stop()
-    assert ["other"] in taken
+    async with consuming(broker_url, queue, other) as (consumer, taken):
+        for number in range(2):
+            consumer.open()
+            await until(lambda number=number: len(taken) == number + 1)
+        assert ["other"] in taken
 
 
 async def test_a_short_timeout_of_the_transport_is_kept_to(redis, broker_url, hints, queue, caplog):
-    config, taken = Config(), []
-    config.load_from_dict({"celery": {"broker_url": broker_url, "broker_transport_options": {"socket_timeout": 0.2}}})
-    consumer = HintConsumer(lambda: make_app(config, "test"), Service.DAG_RUNNER, [queue], taken.append)
-    asked = redis.info("commandstats").get("cmdstat_brpop", {"calls": 0})["calls"]
-    consumer.start()
-    consumer.open()
-    await until(lambda: redis.info("commandstats").get("cmdstat_brpop", {"calls": 0})["calls"] >= asked + 4)
-    hints.send(Service.DAG_RUNNER, queue, ["a"])
-    await until(lambda: taken == [["a"]])
-    consumer.stop()
+    def asked():
+        return redis.info("commandstats").get("cmdstat_brpop", {"calls": 0})["calls"]
+
+    before = asked()
+    async with consuming(broker_url, queue, socket_timeout=0.2) as (consumer, taken):
+        consumer.open()
+        await until(lambda: asked() >= before + 4)
+        hints.send(Service.DAG_RUNNER, queue, ["a"])
+        await until(lambda: taken == [["a"]])
     assert not caplog.records
+
+
+async def test_of_several_brokers_the_last_is_tried_too(queue):
+    with socket.create_server(("127.0.0.1", 0)) as last:
+        last.settimeout(15)
+        nobody = "redis://127.0.0.1:1/0;redis://127.0.0.1:2/0"
+        async with consuming(f"{nobody};redis://127.0.0.1:{last.getsockname()[1]}/0", queue):
+            connection, _ = await asyncio.to_thread(last.accept)
+            connection.close()
 
 
 async def test_a_redis_that_lost_its_memory_is_noticed_once(redis, redis_url):

@@ -76,10 +76,12 @@ def test_the_stores_credentials_are_quoted():
 
 
 def test_users_settings_do_not_undo_what_the_design_fixes():
-    app = make_app(config_of(celery={"task_serializer": "pickle", "accept_content": ["pickle"]}), "test")
+    given = {"task_serializer": "pickle", "accept_content": ["pickle"], "result_backend": "redis://elsewhere"}
+    app = make_app(config_of(celery={**given, "task_ignore_result": False}), "test")
     assert app.conf.task_serializer == "json"
     assert app.conf.accept_content == ["json"]
-    assert app.conf.worker_enable_remote_control is False
+    assert app.conf.result_backend is None
+    assert app.conf.task_ignore_result is True
 
 
 def test_a_process_that_ended_has_no_start_time():

@@ -43,10 +43,10 @@ class Question:
 
 @dataclass(slots=True)
 class Shared:
-    """The answer that all wait for who asked the same until it was put, and the id of the load once it was."""
+    """The answer that all wait for who asked the same until it was put, and the id that the load has then."""
 
     answer: asyncio.Task[Document]
-    load: str | None = None
+    load: str = field(default_factory=new_id)
 
 
 class Loading:
@@ -85,26 +85,24 @@ class Loading:
         if before is not None:
             await asyncio.wait({before.answer}, timeout=TURN_SECONDS)
         mine = self._unasked.pop(key)
-        if before is not None and not before.answer.done() and await self._is_pending(before):
+        if before is not None and not before.answer.done() and await self._is_pending(before.load):
             return await asyncio.shield(before.answer)
         self._asked[key] = mine
         try:
             async with self._notifier.subscribe("load") as looks:
-                mine.load = await self._ask(question)
+                await self._ask(mine.load, question)
                 return await self._wait(mine.load, question, looks, asked_at)
         except BaseException:
-            await self._take_back(mine)
+            await self._take_back(mine.load)
             raise
         finally:
             if self._asked.get(key) is mine:
                 del self._asked[key]
 
-    async def _is_pending(self, shared: Shared) -> bool:
-        pending = {"_id": shared.load, "state": "pending"}
-        return shared.load is not None and await self._loads.find_one(pending, {"_id": 1}) is not None
+    async def _is_pending(self, load: str) -> bool:
+        return await self._loads.find_one({"_id": load, "state": "pending"}, {"_id": 1}) is not None
 
-    async def _ask(self, question: Question) -> str:
-        load = new_id()
+    async def _ask(self, load: str, question: Question) -> None:
         document = {
             "schema": SCHEMA,
             "kind": question.kind,
@@ -117,7 +115,6 @@ class Loading:
         new = {"$mergeObjects": [{"$literal": {"_id": load, **document}}, {"created_at": NOW}]}
         await self._loads.update_one({"_id": load}, [{"$replaceWith": new}], upsert=True)
         await self._notifier.publish("load", load=load, state="asked")
-        return load
 
     async def _wait(self, load: str, question: Question, looks: Subscription, asked_at: float) -> Document:
         clock = asyncio.get_running_loop().time
@@ -149,11 +146,10 @@ class Loading:
         await self._notifier.publish("load", load=load["_id"])
         return bool(given.matched_count)
 
-    async def _take_back(self, shared: Shared) -> None:
+    async def _take_back(self, load: str) -> None:
         """Have a question that nobody waits for any more left alone, unless a worker is at it."""
-        if shared.load is not None:
-            with contextlib.suppress(PyMongoError):  # what went wrong before is told, and it goes by itself in an hour
-                await self._loads.delete_one({"_id": shared.load, "state": "pending"})
+        with contextlib.suppress(PyMongoError):  # what went wrong before is told, and it goes by itself in an hour
+            await self._loads.delete_one({"_id": load, "state": "pending"})
 
 
 def _retrieve(answer: "asyncio.Task[Document]") -> None:

@@ -15,19 +15,7 @@ _FIXED: dict[str, Any] = {
     "accept_content": ["json"],
     "task_ignore_result": True,
     "result_backend": None,
-    "task_acks_late": False,
     "task_create_missing_queues": True,
-    "task_store_errors_even_if_ignored": False,
-    "worker_prefetch_multiplier": 1,
-    "worker_enable_remote_control": False,
-    "worker_send_task_events": False,
-    "task_send_sent_event": False,
-    "worker_hijack_root_logger": False,
-    "worker_cancel_long_running_tasks_on_connection_loss": False,
-    "broker_connection_retry_on_startup": True,
-    "broker_connection_max_retries": None,
-    "broker_heartbeat": 0,
-    "enable_utc": True,
 }
 _TRANSPORT = {"socket_timeout": 10, "socket_connect_timeout": 5, "socket_keepalive": True}
 

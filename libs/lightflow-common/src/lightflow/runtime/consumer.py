@@ -1,7 +1,7 @@
 """Taking hints: a thread that takes a Celery message from the broker, one at a time, and only while its gate is open.
 
 With the gate shut no message is asked for, so that a worker never holds a hint that it cannot act on. Celery's own
-worker is not used: what it does with a message on top of this takes as long as all of the rest of a hint's way.
+worker is not used: none of what it does with a message on top of this is needed here.
 """
 
 import asyncio
@@ -19,12 +19,10 @@ from celery import Celery
 from lightflow.core.states import Service
 from lightflow.runtime.broker import HINT, queue_list
 from lightflow.runtime.hints import SCHEMA
+from lightflow.runtime.notify import RECONNECT_DELAYS
 
 ASKING = 1
 """Seconds for which redis is asked for a message before it is asked again."""
-
-RETRY_DELAYS = (0.1, 0.2, 0.5, 1.0)
-"""Seconds until a broker that cannot be reached is tried again."""
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +41,7 @@ class Taking:
         threading.Thread(target=self._work, name="hint-consumer", daemon=True).start()
 
     def retire(self) -> None:
-        """Take nothing more; what redis was asked for is broken off, so that no hint is lost to it."""
+        """Take nothing more; what redis was asked for is broken off, lest a hint is lost to it."""
         self._retired.set()
         self.gate.set()  # it may wait there
         if self._pool is not None:
@@ -79,7 +77,7 @@ class Taking:
         if not self._retired.is_set():
             level = logging.DEBUG if self._failures else logging.WARNING
             logger.log(level, "no hints can be taken, which is tried again and again: %s", error)
-            self._retired.wait(RETRY_DELAYS[min(self._failures, len(RETRY_DELAYS) - 1)])
+            self._retired.wait(RECONNECT_DELAYS[min(self._failures, len(RECONNECT_DELAYS) - 1)])
             self._failures += 1
 
     def _worked(self) -> None:

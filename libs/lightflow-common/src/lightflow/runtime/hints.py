@@ -46,7 +46,7 @@ def _call(hint: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any], dict[s
 
 
 def _headers() -> dict[str, Any]:
-    """The headers that a Celery worker needs; what send_task adds takes longer to make than the rest of the message."""
+    """The headers of a Celery message; what send_task adds takes longer to make than the rest of the message."""
     return {"task": HINT, "id": new_id(), "lang": "py", "ignore_result": True}
 
 

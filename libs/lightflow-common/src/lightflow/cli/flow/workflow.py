@@ -73,6 +73,7 @@ def stop(session: Session, names: tuple[str, ...], yes: bool) -> None:
 
     Runs are named by their workflow, by their ids or by the id of a job; without a name all are stopped.
     """
+    from lightflow.cli.ctl.stop import told
     from lightflow.cli.render.runs import counted
 
     with session.connect() as client:
@@ -82,8 +83,7 @@ def stop(session: Session, names: tuple[str, ...], yes: bool) -> None:
             return
         confirm(f"Stop {counted(runs)}?", yes)
         for each in runs:
-            run = client.stop_run(each.run_id)
-            click.echo(f"Run {run.run_id} of {run.workflow} is {run.state}.")
+            click.echo(told(client.stop_run(each.run_id)))
 
 
 def named_runs(client: "ControlClient", names: tuple[str, ...]) -> "list[pb.Run]":
