@@ -11,7 +11,7 @@ from lightflow.runtime.attempts import commit, fence
 from lightflow_task_worker.ending import end_of, successor_of
 from lightflow_task_worker.facts import Facts, StopFacts
 from lightflow_task_worker.knowledge import Knowledge
-from lightflow_task_worker.store import Take
+from lightflow_task_worker.store import Commit, Committed, Take
 
 VARYING = ("changed_at", "started_at", "ready_at")
 
@@ -68,6 +68,17 @@ async def test_workers_that_want_the_same_ones_share_them(engine, begun):
         assert sorted(task["task"] for task in await worker.held()) == sorted(share)
 
 
+class Patched:
+    """A collection, some of whose methods are others."""
+
+    def __init__(self, collection, **methods):
+        self.__dict__.update(methods)
+        self._collection = collection
+
+    def __getattr__(self, name):
+        return getattr(self._collection, name)
+
+
 async def finish(engine, task, take=None):
     """Commit a success, and claim with it."""
     dag = (await engine.specs.get(task["version"])).dag(task["dag"].rpartition(":")[0])
@@ -101,18 +112,46 @@ async def test_a_successor_that_no_longer_waits_is_not_claimed_and_that_is_told(
     assert await engine.states(dag_run) == {"a": "succeeded", "b": "stopped"}
 
 
+async def test_outcomes_that_go_together_take_their_successors_along(engine, begun):
+    dag_run = await begun(*"abcd", edges="a>b c>d")
+    tasks, _ = await engine.worker.claim_several(["task"], new_id(), 2)
+    dag = (await engine.specs.get(tasks[0]["version"])).dag("main")
+    takes = [Take(successor_of(task, dag, task["index"] + 1), new_id()) for task in tasks]
+    bulk_write, commands = engine.worker._task_runs.bulk_write, []
+
+    async def counted(steps, **options):
+        commands.append(len(steps))
+        return await bulk_write(steps, **options)
+
+    engine.worker._task_runs = Patched(engine.worker._task_runs, bulk_write=counted)
+    late = {**tasks[0], "claim": "another"}
+    committed = await asyncio.gather(
+        *(finish(engine, task, take) for task, take in zip([late, *tasks], [takes[0], *takes], strict=True))
+    )
+    assert [each.accepted for each in committed] == [False, True, True]
+    assert [each.taken["task"] for each in committed[1:]] == ["b", "d"]
+    assert commands == [12, 8], "what is behind a refused one goes into another command"
+    assert await engine.states(dag_run) == {"a": "succeeded", "b": "running", "c": "succeeded", "d": "running"}
+
+
 async def test_outcomes_that_go_together_share_no_fate(engine, begun):
     dag_run = await begun(*"abc")
     tasks, _ = await engine.worker.claim_several(["task"], new_id(), 3)
     dag = (await engine.specs.get(tasks[0]["version"])).dag("main")
     late, broken, good = tasks
-    ends = []
+    commits = []
     for task in ({**late, "claim": "another"}, broken, good):
         end = end_of(task, dag, engine.succeeds(), engine.bounds, False)
-        ends.append((fence(task), commit(task, dag, end.outcome, end.settlement, None)))
-    ends[1][1][0]["$set"]["output"] = {"$divide": [1, 0]}
-    results = await engine.worker.end_several(ends)
-    assert (results[0], type(results[1]), results[2]) == (False, WriteError, True)
+        change = commit(task, dag, end.outcome, end.settlement, None)
+        if task is broken:
+            change[0]["$set"]["output"] = {"$divide": [1, 0]}
+        commits.append(Commit(fence(task), change))
+    results = await engine.worker.commit_several(commits)
+    assert (results[0], type(results[1]), results[2]) == (
+        Committed(False, whole=False),
+        WriteError,
+        Committed(True),
+    )
     states = await engine.states(dag_run)
     assert [states[task["task"]] for task in tasks] == ["running", "running", "succeeded"]
 

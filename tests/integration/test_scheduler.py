@@ -51,6 +51,25 @@ async def test_a_run_succeeds_when_all_its_dag_runs_are_final(engine):
     assert not [dag for dag in await engine.dag_runs(run_id) if "marked" in dag]
 
 
+async def test_a_run_that_stored_nothing_is_over_without_a_write_to_close_it(engine):
+    run_id, steps = await engine.begin(engine.dag_of("a")), engine.Steps()
+    await engine.scheduler.look(run_id)
+    await engine.drive_dag(dag_run_id(run_id, "main:1"))
+    await engine.scheduler_with(steps).look(run_id)
+    assert not {"dirty", "cleanup"} & (await engine.run(run_id)).keys()
+    assert steps.made == ["load", "may_hold", "save", "saw"]
+
+
+async def test_a_look_that_creates_a_dag_run_ends_by_recording_that(engine):
+    run_id, steps = await engine.begin(*two_dags(engine)), engine.Steps()
+    await engine.scheduler.look(run_id)
+    await append(engine, run_id, "sub")
+    await engine.scheduler_with(steps).look(run_id)
+    run = await engine.run(run_id)
+    assert ([start["created"] for start in run["starts"]], "dirty" in run) == ([True, True], False)
+    assert steps.made == ["load", "create_dag_runs", "save", "saw"]
+
+
 async def test_a_run_without_dag_runs_succeeds(engine):
     run_id = await engine.begin(engine.dag_of("a", autostart=False))
     assert await engine.drive(run_id) is State.SUCCEEDED

@@ -18,6 +18,7 @@ from lightflow.runtime.sweep import Sweep
 from lightflow.runtime.takeback import TakeBack
 from lightflow_dag_runner.sweep import DagSweep
 from lightflow_task_worker.attempt import Attempt, Tools
+from lightflow_task_worker.backlog import LATELY, SHORT
 from lightflow_task_worker.facts import Facts, StopFacts
 from lightflow_task_worker.inputs import Inputs
 from lightflow_task_worker.knowledge import Knowledge
@@ -183,6 +184,18 @@ async def test_a_commit_whose_reply_was_lost_counts_once_and_keeps_its_output(en
     assert [each["outcome"] for each in task["attempts"]] == ["succeeded"]
     assert await engine.payloads.load(task["output"]) == LARGE
     assert task["dag_run"] in engine.sent.to(Service.DAG_RUNNER), "nobody knows whether what follows was done"
+
+
+@pytest.mark.parametrize("are_taken", [False, True])
+async def test_while_more_waits_to_be_claimed_successors_have_half_of_the_places_ahead(claimed, tools, are_taken):
+    attempt = await claimed("a", "b", edges="a>b")
+    tools.backlog.hinted()
+    for number in range(LATELY):  # short ones, so that there are places
+        tools.pace.begin(number, 0.0)
+        tools.pace.end(number, SHORT / 4)
+    half = tools.places_ahead // 2
+    tools.ahead.extend([(0.0, attempt)] * (half if are_taken else half - 1))
+    assert (await run(attempt) is None) == are_taken
 
 
 async def test_a_successor_that_was_claimed_by_a_commit_whose_reply_was_lost_is_gone_on_with(claimed, tools):

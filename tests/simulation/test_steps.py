@@ -18,7 +18,7 @@ def test_the_steps_that_matter_most_are_found() -> None:
     assert {
         "lightflow_scheduler.store:Store._save_several",
         "lightflow_dag_runner.store:Store._apply_several",
-        "lightflow_task_worker.store:Store.commit",
+        "lightflow_task_worker.store:Store.commit_several",
         "lightflow_task_worker.store:Store.claim",
         "lightflow.runtime.takeback:TakeBack.end",
         "lightflow_dag_runner.loop:DagRunner._act",

@@ -1,6 +1,7 @@
 """When a worker claims, and when it had better not."""
 
 import asyncio
+from collections import deque
 from types import SimpleNamespace
 
 from lightflow_task_worker import loop
@@ -53,6 +54,8 @@ async def test_nothing_is_claimed_in_a_name_that_others_may_have_taken_for_dead_
     tools = SimpleNamespace(
         store=claims,
         held={},
+        ahead=deque(),
+        places_ahead=0,
         asked=set(),
         backlog=Backlog(),
         pace=Pace(),

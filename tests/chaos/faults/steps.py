@@ -44,7 +44,7 @@ class AtStep(Fault):
 
 STEPS = (
     AtStep("reply of a claim lost", LOST, f"{WORKER}.claim", f"{WORKER}.claim_several", bound=15),
-    AtStep("reply of an outcome lost", LOST, f"{WORKER}.commit", f"{WORKER}._end", f"{WORKER}.end_several", bound=15),
+    AtStep("reply of an outcome lost", LOST, f"{WORKER}.commit_several", bound=15),
     AtStep("reply of a push lost", LOST, "lightflow.runtime.datastore.mongo:RunStore._write", bound=15),
     AtStep("reply of a start lost", LOST, "lightflow_scheduler.signals:Signals.start_dag", bound=15),
     AtStep("killed after a move", KILL_AFTER, "lightflow_dag_runner.store:Store._move_several", bound=10),

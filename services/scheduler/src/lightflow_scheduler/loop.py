@@ -17,7 +17,7 @@ from lightflow.runtime.mongo import SCHEMA, Document
 from lightflow.runtime.notify import Notifier
 from lightflow.runtime.payloads import Payloads
 from lightflow.runtime.specs import Specs
-from lightflow_scheduler.store import Run, Store, begins
+from lightflow_scheduler.store import Run, Store, ends_look
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,9 @@ class Scheduler:
             await self.store.create_dag_runs(run, queues)
             # They exist: tasks may be made ready meanwhile. None begins before it is recorded that the run does.
             self._hint(run, queues)
-        if (saved := await self.store.save(run, decision)) is None:
+        ends = decision.become in FINAL
+        cleanup = ends and not run.document["keep_data"] and await self.data.may_hold(run.id)
+        if (saved := await self.store.save(run, decision, cleanup)) is None:
             return False
         if decision.stop_dags and decision.reason is not None:
             await self._stop_dags(run, decision.reason)
@@ -80,9 +82,9 @@ class Scheduler:
             # Last of all: as long as a mark is there, what was not finished is found again.
             await self.store.saw(run)
         await self.notifier.publish("run", run=run.id)
-        if decision.become in FINAL:
+        if ends:
             await self._close(replace(run, document=saved))
-        return (begins(decision) and not run.changed) or decision.become in FINAL
+        return ends_look(run, decision)
 
     async def _queues(self, run: Run, names: Collection[str]) -> dict[str, str]:
         """The queue of each of these DAG runs."""
@@ -127,7 +129,8 @@ class Scheduler:
             if run.document.get("cleanup"):
                 await self.data.remove_data(run.id)
             await self.store.saw(run)
-            await self.store.closed(run)
+            if "dirty" in run.document:
+                await self.store.closed(run)
 
 
 def _facts(run: Run) -> RunFacts:

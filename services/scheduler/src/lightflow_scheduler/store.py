@@ -83,10 +83,10 @@ class Store:
             check_duplicates(error)
         return [None] * len(creations)
 
-    async def save(self, run: Run, decision: RunDecision) -> Document | None:
+    async def save(self, run: Run, decision: RunDecision, cleanup: bool = False) -> Document | None:
         """Record the decision; None when the run has changed since it was loaded and must be looked at again.
 
-        A run that begins has been looked at by that: what is left to do hangs on marks of its DAG runs.
+        Where it ends the look it clears the mark that made that due. `cleanup` marks a run that ends as one with data.
         """
         target = decision.become or run.state
         mark = ids.new_id()
@@ -106,13 +106,15 @@ class Store:
             change |= self._begun_by
         if target in FINAL:
             stamps["finished_at"] = True
-            change |= {"cleanup": not run.document["keep_data"], "dirty": ids.new_id()}
+        if cleanup:
+            change |= {"cleanup": True, "dirty": ids.new_id()}
         update: Document = {"$set": change, "$currentDate": stamps}
-        if begins(decision):
+        expected, saved = self._expected(run, target), {**run.document, **change}
+        if "dirty" in saved and ends_look(run, decision) and not cleanup:
             update["$unset"] = {"dirty": ""}
-        expected = self._expected(run, target) | ({"dirty": run.document.get("dirty")} if begins(decision) else {})
+            expected["dirty"] = saved.pop("dirty")
         step = Expecting(run.id, mark, UpdateOne(expected, update, array_filters=filters or None))
-        return {**run.document, **change} if await self._saves.one(step) else None
+        return saved if await self._saves.one(step) else None
 
     async def _save_several(self, updates: Sequence[Expecting]) -> list[bool]:
         done = await self._runs.bulk_write([each.update for each in updates], ordered=False)
@@ -180,9 +182,13 @@ class Store:
         return [None] * len(updates)
 
 
-def begins(decision: RunDecision) -> bool:
-    """Whether a run begins by this decision."""
-    return decision.become is State.RUNNING
+def ends_look(run: Run, decision: RunDecision) -> bool:
+    """Whether nothing is left to look at once a decision is recorded, unless the run has changed meanwhile.
+
+    What a run is due for after it began, or got DAG runs, hangs on the marks of those.
+    """
+    goes_on = decision.become in (None, State.RUNNING) and not decision.stop_dags
+    return (goes_on and not run.changed) or decision.become in FINAL
 
 
 def _worst_error(changed: Iterable[Document]) -> Document | None:

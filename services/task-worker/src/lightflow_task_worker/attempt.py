@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,7 +48,8 @@ PAUSE = 0.2
 class Tools:
     """What attempts are made with, and what is known of those of this worker.
 
-    `held` are those it has, by task; `asked` claims whose answer is not in yet; `begun` those that had a slot.
+    `held` are those it has, by task; `ahead` those of them without a slot, each after the time it came (seconds of the
+    event loop's clock); `asked` claims whose answer is not in yet; `begun` those that had a slot.
     """
 
     db: Database
@@ -63,11 +65,17 @@ class Tools:
     calling: Calling
     terminal: Terminal | None = None
     held: dict[str, "Attempt"] = field(default_factory=dict)
+    ahead: deque[tuple[float, "Attempt"]] = field(default_factory=deque)
     asked: set[str] = field(default_factory=set)
     begun: set[tuple[str, str]] = field(default_factory=set)
     aftermath: Aftermath = field(default_factory=Aftermath)
     backlog: Backlog = field(default_factory=Backlog)
     pace: Pace = field(default_factory=Pace)
+
+    @property
+    def places_ahead(self) -> int:
+        """How many attempts may be claimed now before there is a slot for them."""
+        return self.settings.engine.slots * self.pace.ahead(asyncio.get_running_loop().time())
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,18 +285,24 @@ class Attempt:
         return found[0] if found else None
 
     def _take(self, dag: DagSpec, end: End) -> Take | None:
-        """What to claim with the commit: a successor, where nothing else is known to have its turn."""
+        """What to claim with the commit: a successor, where its run is known to go on."""
         tools = self.tools
-        if end.follows is None or tools.backlog.may_hold or tools.backlog.is_closed or not tools.pool.free:
-            return None
-        if (
-            not tools.calling.holds()
-            or tools.calling.waiting.is_crowded
-            or not tools.knowledge.goes_on(self.task["dag_run"])
-        ):
+        if end.follows is None or not self._may_take() or not tools.knowledge.goes_on(self.task["dag_run"]):
             return None
         mine = [index for index in end.follows.ready if dag.tasks[index].queue in tools.settings.queues]
         return Take(successor_of(self.task, dag, mine[0]), new_id()) if mine else None
+
+    def _may_take(self) -> bool:
+        """Whether a slot is free and it is nobody else's turn; while tasks are short, a place ahead will do.
+
+        Half of those places are left to what has been queued for longer.
+        """
+        tools = self.tools
+        if tools.backlog.is_closed or not tools.calling.holds() or tools.calling.waiting.is_crowded:
+            return False
+        if tools.pool.free and not tools.backlog.may_hold:
+            return True
+        return 2 * (len(tools.ahead) + 1) <= tools.places_ahead
 
     def _is_looked_after(self, dag: DagSpec, end: End) -> bool:
         """Whether a dag-runner need not be hinted at once: what follows is done, or hinted at with the aftermath."""

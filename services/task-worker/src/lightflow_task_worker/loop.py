@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,7 +32,6 @@ class TaskWorker:
     queues: Sequence[str]
     consumer: HintConsumer | None = None
     _look: asyncio.Event = field(default_factory=asyncio.Event)
-    _ahead: deque[tuple[float, Attempt]] = field(default_factory=deque)
     _timer: asyncio.TimerHandle | None = None
     _unanswered: str | None = None
     _hinted_at: list[str] = field(default_factory=list)
@@ -73,7 +71,7 @@ class TaskWorker:
         """Claim nothing more; what still runs after `grace` seconds is handed in, to be repeated elsewhere."""
         self.tools.backlog.is_closed = True
         self._set_gate()
-        self._leave(len(self._ahead))
+        self._leave(len(self.tools.ahead))
         if self._running:
             await asyncio.wait(self._running, timeout=grace)
         for attempt in list(self.tools.held.values()):
@@ -83,7 +81,7 @@ class TaskWorker:
 
     def _free(self) -> int:
         """Slots for which nothing is claimed."""
-        return max(0, self.tools.pool.free - len(self._ahead)) if self._may_claim() else 0
+        return max(0, self.tools.pool.free - len(self.tools.ahead)) if self._may_claim() else 0
 
     def _may_claim(self) -> bool:
         """Not once told to end; nor in a name that others may have taken for dead: it would only be taken back."""
@@ -91,12 +89,12 @@ class TaskWorker:
 
     def _room(self) -> int:
         """How many attempts to claim now: with free slots always, ahead only when half of that is used up."""
-        free, ahead = self._free(), len(self._ahead)
+        free, ahead = self._free(), len(self.tools.ahead)
         if not (self._may_claim() and self.tools.backlog.may_hold):
             return 0
         if self.waiting.is_crowded:
             return min(1, free)
-        target = self.tools.settings.engine.slots * self.tools.pace.ahead(asyncio.get_running_loop().time())
+        target = self.tools.places_ahead
         return free + target if free else target - ahead if 2 * ahead <= target else 0
 
     def _set_gate(self) -> None:
@@ -153,15 +151,15 @@ class TaskWorker:
             attempt = Attempt(task, self.tools)
             if self.tools.store.is_mine(task):
                 self.tools.held[attempt.id] = attempt
-                self._ahead.append((asyncio.get_running_loop().time(), attempt))
+                self.tools.ahead.append((asyncio.get_running_loop().time(), attempt))
             else:
                 # The lease was lost while the claim was under way: it is in a name whose attempts are taken back.
                 self._background(attempt.hand_back(None))
         if self.tools.backlog.is_closed:
-            self._leave(len(self._ahead))
+            self._leave(len(self.tools.ahead))
         self._begin_ahead()
-        if self._ahead:
-            self._background(self._ask_ahead([attempt.task["dag_run"] for _, attempt in self._ahead]))
+        if self.tools.ahead:
+            self._background(self._ask_ahead([attempt.task["dag_run"] for _, attempt in self.tools.ahead]))
 
     async def _ask_ahead(self, dag_runs: Sequence[str]) -> None:
         try:
@@ -170,25 +168,25 @@ class TaskWorker:
             logger.debug("each attempt will ask for itself: %s", error)
 
     def _begin_ahead(self) -> None:
-        while self._ahead and self.tools.pool.free:
-            _, attempt = self._ahead.popleft()
+        while self.tools.ahead and self.tools.pool.free:
+            _, attempt = self.tools.ahead.popleft()
             self.tools.begun.add(attempt.claim)
             attempt.take_slot()
             self._background(self._run(attempt))
-        if self._ahead and self._timer is None:
+        if self.tools.ahead and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(PATIENCE, self._leave_late)
 
     def _leave_late(self) -> None:
         """Leave to others what has waited too long for a slot: some attempt takes its time."""
         self._timer = None
         until = asyncio.get_running_loop().time() - PATIENCE
-        self._leave(sum(since <= until for since, _ in self._ahead))
+        self._leave(sum(since <= until for since, _ in self.tools.ahead))
         self._begin_ahead()
 
     def _leave(self, count: int) -> None:
         """Give back the oldest of what is held and has no slot."""
         for _ in range(count):
-            _, attempt = self._ahead.popleft()
+            _, attempt = self.tools.ahead.popleft()
             self._background(self._give_back(attempt))
 
     async def _give_back(self, attempt: Attempt) -> None:

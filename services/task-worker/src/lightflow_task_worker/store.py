@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
 
 from pymongo import UpdateMany, UpdateOne
 from pymongo.errors import BulkWriteError, PyMongoError
@@ -27,6 +28,25 @@ class Take:
 
 
 @dataclass(frozen=True, slots=True)
+class Commit:
+    """The change of the task that the fence lets through, what follows, and how many tasks these find at the most."""
+
+    fence: Document
+    change: list[Document]
+    follows: list[UpdateMany | UpdateOne] = field(default_factory=list)
+    most: int = 1
+
+    @property
+    def steps(self) -> list[UpdateMany | UpdateOne]:
+        """The updates, in their order.
+
+        Where the fence does not let the first one pass, it becomes an insert that cannot be made, whose error keeps
+        those after it from being made.
+        """
+        return [UpdateOne(self.fence, self.change, upsert=True), *self.follows]
+
+
+@dataclass(frozen=True, slots=True)
 class Committed:
     """Whether an outcome was accepted, whether its successors were still waiting, and the attempt that was claimed."""
 
@@ -41,7 +61,7 @@ class Store:
     def __init__(self, db: Database, member: Member) -> None:
         self._task_runs = db["task_runs"]
         self._member = member
-        self._ends = Batches(self.end_several)
+        self._commits = Batches(self.commit_several)
 
     async def claim(self, queues: Sequence[str], operation: str, only: Awaited | None = None) -> Document | None:
         """Take the oldest claimable attempt of these queues; None when there is none.
@@ -107,49 +127,49 @@ class Store:
     ) -> Committed:
         """End the attempt, with what follows, and claim one of those at once; refused when it does not hold the task.
 
-        It is one command: where the fence does not let the first step pass, that step becomes an insert of an id that
-        exists, whose error keeps the steps after it from being made.
+        Outcomes that come together are committed by one command.
         """
-        change = attempts.commit(task, dag, end.outcome, end.settlement, output)
-        if end.follows is None:
-            return Committed(await self._ends.one((attempts.fence(task), change)))
-        ready, skipped = end.follows.ready, end.follows.skipped
-        steps: list[UpdateOne | UpdateMany] = [UpdateOne(attempts.fence(task), change, upsert=True)]
-        steps += moves.follow(task["dag_run"], ready, skipped, [task["index"]])
+        follows: list[UpdateMany | UpdateOne] = []
+        most = 1
+        if end.follows is not None:
+            ready, skipped = end.follows.ready, end.follows.skipped
+            follows += moves.follow(task["dag_run"], ready, skipped, [task["index"]])
+            most += len(ready) + len(skipped) + 1
         if take is not None:
-            steps.append(UpdateOne(_as_found(take.task), self._claimed(take.operation)))
-        try:
-            matched = (await self._task_runs.bulk_write(steps, ordered=True)).matched_count
-        except BulkWriteError as error:
-            if 0 not in _failed(error):
-                raise
-            return Committed(False)
-        whole = matched == len(ready) + len(skipped) + (2 if take is None else 3)
-        if take is None:
-            return Committed(True, whole)
-        if whole:
-            return Committed(True, whole, self._as_claimed(take.task, take.operation))
-        return Committed(True, whole, next(iter(await self.claimed_by(take.operation)), None))
+            follows.append(UpdateOne(_as_found(take.task), self._claimed(take.operation)))
+            most += 1
+        change = attempts.commit(task, dag, end.outcome, end.settlement, output)
+        committed = await self._commits.one(Commit(attempts.fence(task), change, follows, most))
+        if take is None or not committed.accepted:
+            return committed
+        if committed.whole:
+            return replace(committed, taken=self._as_claimed(take.task, take.operation))
+        return replace(committed, taken=next(iter(await self.claimed_by(take.operation)), None))
 
-    async def end_several(self, ends: list[tuple[Document, list[Document]]]) -> list[bool | Exception]:
-        """Which of these fences let their changes through, or what is wrong with one: it is nothing to the others."""
-        if len(ends) == 1:
-            return [await self._end(*ends[0])]
-        steps = [UpdateOne(fence, change, upsert=True) for fence, change in ends]
-        results: list[bool | Exception] = [True] * len(ends)
-        try:
-            await self._task_runs.bulk_write(steps, ordered=False)
-        except BulkWriteError as error:
-            # A step that failed did nothing: taken by itself it tells whether its fence or its change is the reason.
-            for index in _failed(error):
-                try:
-                    results[index] = await self._end(*ends[index])
-                except PyMongoError as reason:
-                    results[index] = reason
+    async def commit_several(self, commits: Sequence[Commit]) -> list[Committed | Exception]:
+        """What came of each of these, or what is wrong with one: it is nothing to the others."""
+        results: list[Committed | Exception] = []
+        while left := commits[len(results) :]:
+            steps = [step for commit in left for step in commit.steps]
+            try:
+                matched = (await self._task_runs.bulk_write(steps, ordered=True)).matched_count
+                return [*results, *_accepted(left, matched)]
+            except BulkWriteError as error:
+                failed = failures(error)[0]["index"]
+                done = _before(left, failed)
+                results += _accepted(done, error.details["nMatched"])
+                # What is behind it was not made: that goes into another command.
+                is_first = failed == sum(len(commit.steps) for commit in done)
+                results.append(await self._alone(left[len(done)]) if is_first else error)
         return results
 
-    async def _end(self, fence: Document, change: list[Document]) -> bool:
-        return (await self._task_runs.update_one(fence, change)).matched_count == 1
+    async def _alone(self, commit: Commit) -> Committed | Exception:
+        """A first step that failed did nothing: taken alone it tells whether its fence or its change is the reason."""
+        try:
+            accepted = (await self._task_runs.update_one(commit.fence, commit.change)).matched_count == 1
+        except PyMongoError as error:
+            return error
+        return Committed(accepted, whole=False)
 
     async def is_committed(self, task: Document) -> bool:
         """Whether the commit of this claim took effect although its reply was lost; others can only have lost it."""
@@ -179,8 +199,15 @@ def _claimable(queues: Sequence[str]) -> Document:
     }
 
 
-def _failed(error: BulkWriteError) -> list[int]:
-    return [failure["index"] for failure in failures(error)]
+def _accepted(commits: Sequence[Commit], matched: int) -> list[Committed]:
+    """The server tells how many tasks were found in all: each was, if that is the most that there can be."""
+    return [Committed(True, matched == sum(commit.most for commit in commits))] * len(commits)
+
+
+def _before(commits: Sequence[Commit], step: int) -> list[Commit]:
+    """Those of the commits that are over before the step of this number, counted through all of them."""
+    ends = accumulate(len(commit.steps) for commit in commits)
+    return [commit for commit, end in zip(commits, ends, strict=True) if end <= step]
 
 
 def _as_found(task: Document) -> Document:

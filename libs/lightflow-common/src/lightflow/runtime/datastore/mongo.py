@@ -41,6 +41,7 @@ class RunStore:
         self._freed = self._records.with_options(write_concern=WriteConcern(w=1, j=False))
         self._payloads = payloads
         self._removals = Batches(self._remove_several)
+        self._contents = Batches(self._any_hold)
         self._found: dict[tuple[Any, Parts], tuple[str, ...]] = {}
 
     async def exists(self, run_id: str) -> bool:
@@ -79,6 +80,15 @@ class RunStore:
         if kind_of(values) != ARRAY:
             raise InvalidRequest("values", "extend takes a list")
         await self._append(run_id, key, values, section, operation_id)
+
+    async def may_hold(self, run_id: str, section: str = "data") -> bool:
+        """Whether a section of a run's data may hold something; that it does not is certain."""
+        return await self._contents.one((run_id, section))
+
+    async def _any_hold(self, sections: Sequence[tuple[str, str]]) -> list[bool]:
+        """One answer for all: most runs store nothing."""
+        any_of = [{"run": run, "section": section} for run, section in sections]
+        return [await self._records.find_one({"$or": any_of}, {"_id": 1}) is not None] * len(sections)
 
     async def remove_data(self, run_id: str, section: str = "data") -> None:
         """Remove a section of a run's data with its blobs."""
