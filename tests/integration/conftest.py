@@ -12,6 +12,7 @@ from lightflow.core.errors import WorkflowUnknown
 from lightflow.core.graph import DagSpec, TaskSpec, WorkflowSpec
 from lightflow.core.outcomes import Bounds, Ending, ErrorInfo, Outcome
 from lightflow.core.states import FINAL, Service, State
+from lightflow.runtime.batches import Turns
 from lightflow.runtime.datastore.encoding import encode
 from lightflow.runtime.datastore.mongo import RunStore
 from lightflow.runtime.datastore.queries import indexes as data_indexes
@@ -144,18 +145,19 @@ class Engine:
 
     def worker_called(self, name: str) -> TaskStore:
         """A task worker with a store of its own."""
-        return TaskStore(self.db, Member(Service.TASK_WORKER, f"{name}@host", ("task",), "redis://", 1))
+        member = Member(Service.TASK_WORKER, f"{name}@host", ("task",), "redis://", 1)
+        return TaskStore(self.db, member, Turns())
 
     def dag_runner(self, steps: Steps) -> DagRunner:
         """A dag-runner without memory that lives for so many steps."""
-        store: Any = Crashing(DagStore(self.db, "dag-runner@host"), steps)
+        store: Any = Crashing(DagStore(self.db, "dag-runner@host", Turns()), steps)
         told: Any = self.sent
         specs: Any = self.specs
         return DagRunner(store, specs, Knowledge(), told, told)
 
     def scheduler_with(self, steps: Steps) -> Scheduler:
         """A scheduler that lives for so many steps."""
-        store: Any = Crashing(RunsStore(self.db, "scheduler@host"), steps)
+        store: Any = Crashing(RunsStore(self.db, "scheduler@host", Turns()), steps)
         data: Any = Crashing(self.data, steps)
         told: Any = self.sent
         specs: Any = self.specs

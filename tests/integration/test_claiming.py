@@ -8,6 +8,7 @@ from pymongo.errors import WriteError
 from lightflow.core.ids import new_id
 from lightflow.core.states import Reason, State
 from lightflow.runtime.attempts import commit, fence
+from lightflow.runtime.batches import Turns
 from lightflow_task_worker.ending import end_of, successor_of
 from lightflow_task_worker.facts import Facts, StopFacts
 from lightflow_task_worker.knowledge import Knowledge
@@ -161,8 +162,8 @@ class Counting(Facts):
 
     asked = 0
 
-    def __init__(self, db):
-        super().__init__(db)
+    def __init__(self, db, turns):
+        super().__init__(db, turns)
         self.parents = []
 
     async def circumstances(self, task, parents):
@@ -181,7 +182,7 @@ async def known(engine):
     dag = (await engine.specs.get(first["version"])).dag("main")
     await engine.end(first, engine.succeeds())
     await engine.runner.look(first["dag_run"])
-    facts = Counting(engine.db)
+    facts = Counting(engine.db, Turns())
     heard = {"hears": True}
     knowledge = Knowledge(facts, lambda: heard["hears"])
     tasks, _ = await engine.worker.claim_several(["task"], new_id(), 2)
@@ -227,7 +228,7 @@ async def test_what_is_asked_ahead_is_not_asked_by_each_attempt(engine):
         await engine.runner.look(f"{run_id}:main:1")
     tasks, _ = await engine.worker.claim_several(["task"], new_id(), 3)
     dag = (await engine.specs.get(tasks[0]["version"])).dag("main")
-    facts = Counting(engine.db)
+    facts = Counting(engine.db, Turns())
     knowledge = Knowledge(facts, lambda: True)
     await engine.db["dag_runs"].update_one({"_id": tasks[2]["dag_run"]}, {"$set": {"stop": "stopped"}})
     await knowledge.ask_ahead(task["dag_run"] for task in tasks)
@@ -248,7 +249,7 @@ async def root(engine):
 
 async def test_an_attempt_waits_for_what_is_being_asked_ahead(engine, root):
     task, dag = root
-    facts = Counting(engine.db)
+    facts = Counting(engine.db, Turns())
     knowledge = Knowledge(facts, lambda: True)
     ahead = asyncio.create_task(knowledge.ask_ahead([task["dag_run"]]))
     await asyncio.sleep(0)
@@ -267,8 +268,8 @@ async def test_an_attempt_asks_for_itself_when_what_was_asked_ahead_gets_no_answ
             await asyncio.sleep(0)
             raise ConnectionError
 
-    knowledge = Knowledge(Away(engine.db), lambda: True)
-    knowledge.facts._of_roots = Facts(engine.db)._of_roots
+    knowledge = Knowledge(Away(engine.db, Turns()), lambda: True)
+    knowledge.facts._of_roots = Facts(engine.db, Turns())._of_roots
     ahead = asyncio.create_task(knowledge.ask_ahead([task["dag_run"]]))
     await asyncio.sleep(0)
     assert (await knowledge.circumstances(task, dag)).stop == StopFacts()
@@ -279,7 +280,7 @@ async def test_an_attempt_asks_for_itself_when_what_was_asked_ahead_gets_no_answ
 
 async def test_a_run_that_is_not_recorded_as_begun_is_not_taken_for_one_that_goes_on(engine, root):
     task, dag = root
-    knowledge = Knowledge(Facts(engine.db), lambda: True)
+    knowledge = Knowledge(Facts(engine.db, Turns()), lambda: True)
     await engine.db["runs"].update_one({"_id": task["run"]}, {"$set": {"state": "pending"}})
     assert (await knowledge.circumstances(task, dag)).stop.too_early
     assert not knowledge.goes_on(task["dag_run"])

@@ -12,6 +12,7 @@ from lightflow.core.ids import new_id
 from lightflow.core.leases import LeaseWatch
 from lightflow.core.outcomes import Ending, ErrorInfo, Outcome
 from lightflow.core.states import Reason, Service
+from lightflow.runtime.batches import Turns
 from lightflow.runtime.membership import Member, Membership
 from lightflow.runtime.settings import EngineSettings
 from lightflow.runtime.sweep import Sweep
@@ -110,13 +111,13 @@ def tools(engine, slot, member):
             return []
 
     settings = Settings(EngineSettings(), "worker@host", ("task",), (), ())
-    store = TaskStore(engine.db, member)
+    store = TaskStore(engine.db, member, Turns())
     preparing = Preparing(Inputs(engine.payloads), engine.payloads, "worker@host")
     return Tools(
         engine.db,
         settings,
         store,
-        Knowledge(Facts(engine.db), lambda: True),
+        Knowledge(Facts(engine.db, Turns()), lambda: True),
         Versions(),
         engine.payloads,
         preparing,

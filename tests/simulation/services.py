@@ -14,6 +14,7 @@ from tests.simulation.user_code import Slots
 
 from lightflow.control.v1 import control_pb2 as pb
 from lightflow.core.states import Service
+from lightflow.runtime.batches import Turns
 from lightflow.runtime.connections import Connections
 from lightflow.runtime.consumer import ids_of
 from lightflow.runtime.consumer_watch import ConsumerWatch
@@ -162,19 +163,28 @@ def connections(world: "World", process: Process) -> Connections:
     payloads = Payloads(db, world.signer)
     redis: Any = Client(world, process)
     hints: Any = Hints(world, process)
-    return Connections(db, payloads, Specs(db, payloads), RunStore(db, payloads), Notifier(redis), Queues(redis), hints)
+    turns = Turns()
+    data = RunStore(db, payloads, turns)
+    return Connections(db, payloads, Specs(db, payloads), data, Notifier(redis), Queues(redis), hints, turns)
 
 
 async def scheduler(world: "World", process: Process) -> None:
     """A scheduler with its control service."""
     with_ = connections(world, process)
-    moves = Scheduler(
-        RunsStore(with_.db, process.name), with_.specs, with_.data, with_.payloads, with_.hints, with_.notifier
-    )
+    store = RunsStore(with_.db, process.name, with_.turns)
+    moves = Scheduler(store, with_.specs, with_.data, with_.payloads, with_.hints, with_.notifier)
     sweep = RunSweep(with_.hints, with_.queues, (QUEUES[Service.SCHEDULER],))
     service = _looking(world, process, with_, Service.SCHEDULER, moves.look, sweep)
     collaborators = Collaborators(
-        with_.db, with_.notifier, with_.payloads, with_.data, with_.hints, service.look_at, service.is_alive, moves.know
+        with_.db,
+        with_.notifier,
+        with_.payloads,
+        with_.data,
+        with_.hints,
+        service.look_at,
+        service.is_alive,
+        with_.turns,
+        moves.know,
     )
     world.controls[process] = ControlServicer(collaborators)
     await _serve(process, with_, service)
@@ -183,7 +193,8 @@ async def scheduler(world: "World", process: Process) -> None:
 async def dag_runner(world: "World", process: Process) -> None:
     """A dag-runner."""
     with_ = connections(world, process)
-    moves = DagRunner(DagStore(with_.db, process.name), with_.specs, Knowledge(), with_.hints, with_.notifier)
+    store = DagStore(with_.db, process.name, with_.turns)
+    moves = DagRunner(store, with_.specs, Knowledge(), with_.hints, with_.notifier)
     sweep = DagSweep(with_.hints, with_.queues, (QUEUES[Service.DAG_RUNNER],))
     await _serve(process, with_, _looking(world, process, with_, Service.DAG_RUNNER, moves.look, sweep))
 
@@ -261,8 +272,8 @@ def _tools(
     return Tools(
         with_.db,
         settings,
-        TaskStore(with_.db, member),
-        WorkerKnowledge(Facts(with_.db), lambda: with_.notifier.hears),
+        TaskStore(with_.db, member, with_.turns),
+        WorkerKnowledge(Facts(with_.db, with_.turns), lambda: with_.notifier.hears),
         Versions(with_.db, with_.payloads, Path("/nonexistent")),
         with_.payloads,
         Preparing(Inputs(with_.payloads), with_.payloads, settings.name),

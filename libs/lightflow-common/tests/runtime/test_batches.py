@@ -3,7 +3,7 @@ import asyncio
 import pytest
 from pymongo.errors import OperationFailure
 
-from lightflow.runtime.batches import AT_ONCE, Batches
+from lightflow.runtime.batches import AT_ONCE, Batches, Turns
 
 
 class Server:
@@ -94,3 +94,29 @@ async def test_a_store_that_loses_a_result_is_told_of_to_everybody_who_waits_for
 
     told = await asyncio.wait_for(asyncio.gather(*making(Batches(forgetful), 0, 1), return_exceptions=True), 10)
     assert [type(each) for each in told] == [AssertionError, AssertionError]
+
+
+async def test_of_those_who_share_turns_only_two_make_steps_at_once_and_what_waits_goes_together() -> None:
+    servers, turns = [Server() for _ in range(3)], Turns()
+    kinds = [Batches(server.make, turns) for server in servers]
+    under_way = [making(batches, 0) for batches in kinds]
+    for server in servers[:2]:
+        await server.begun.wait()
+    late = making(kinds[2], 1, 2)
+    await asyncio.sleep(0)
+    assert [server.commands for server in servers] == [[[0]], [[0]], []]
+    for server in servers[1:]:
+        server.open.set()
+    assert await asyncio.gather(*under_way[1], *under_way[2], *late) == [True] * 4
+    assert servers[2].commands == [[0, 1, 2]]
+    servers[0].open.set()
+    await under_way[0][0]
+
+
+async def test_a_turn_ends_with_a_command_that_fails() -> None:
+    server, turns = Server(), Turns()
+    server.open.set()
+    server.error = OperationFailure("out of order")
+    for _ in range(3):
+        with pytest.raises(OperationFailure):
+            await Batches(server.make, turns).one(0)

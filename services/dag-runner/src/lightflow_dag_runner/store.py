@@ -14,7 +14,7 @@ from lightflow.core.graph import DagSpec
 from lightflow.core.readiness import Final
 from lightflow.core.states import FINAL, State
 from lightflow.runtime import expecting, moves
-from lightflow.runtime.batches import Batches
+from lightflow.runtime.batches import Batches, Turns
 from lightflow.runtime.expecting import MARK, Expecting
 from lightflow.runtime.marks import with_marked
 from lightflow.runtime.mongo import NOW, SCHEMA, Database, Document, check_duplicates
@@ -51,17 +51,17 @@ class Remains:
 class Store:
     """What a dag-runner reads and writes; what looks ask for at the same time goes in one command."""
 
-    def __init__(self, db: Database, worker: str) -> None:
+    def __init__(self, db: Database, worker: str, turns: Turns) -> None:
         self._db = db
         self._dag_runs = db["dag_runs"]
         self._task_runs = db["task_runs"]
         self._begun_by = {"worker": {"$literal": worker}, "pid": os.getpid()}
-        self._loads = Batches(self._load_several)
-        self._creations = Batches(self._create_several)
-        self._moves = Batches(self._move_several)
-        self._applications = Batches(self._apply_several)
-        self._counts = Batches(self._remains_of_several)
-        self._looks = Batches(self._looked_at_several)
+        self._loads = Batches(self._load_several, turns)
+        self._creations = Batches(self._create_several, turns)
+        self._moves = Batches(self._move_several, turns)
+        self._applications = Batches(self._apply_several, turns)
+        self._counts = Batches(self._remains_of_several, turns)
+        self._looks = Batches(self._looked_at_several, turns)
 
     async def load(self, dag_run: str) -> DagRun | None:
         """A DAG run and its fresh tasks; None when there is none of this id."""

@@ -20,7 +20,8 @@ async def serve(config: Config, stop: asyncio.Event) -> None:
     """Serve until `stop` is set."""
     settings = Settings.from_config(config)
     async with connected(config, settings.engine, settings.name) as with_:
-        runner = DagRunner(Store(with_.db, settings.name), with_.specs, Knowledge(), with_.hints, with_.notifier)
+        store = Store(with_.db, settings.name, with_.turns)
+        runner = DagRunner(store, with_.specs, Knowledge(), with_.hints, with_.notifier)
         member = Member(Service.DAG_RUNNER, settings.name, settings.queues, broker_url(config))
         service = LookingService(
             with_,

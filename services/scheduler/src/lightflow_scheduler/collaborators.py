@@ -1,10 +1,11 @@
 """What the control service works with; the wiring of the process hands it over."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from lightflow.queue.const import DefaultJobQueueName
+from lightflow.runtime.batches import Turns
 from lightflow.runtime.datastore.mongo import RunStore
 from lightflow.runtime.hints import Hints
 from lightflow.runtime.mongo import Database, Document
@@ -27,6 +28,7 @@ class Collaborators:
     hints: Hints
     look: Callable[[str], None]
     alive: Callable[[dict[str, Any]], bool]
+    turns: Turns = field(default_factory=Turns)
     know: Callable[[Document], None] = lambda _: None
     load_timeout: float = 30.0
     stop_grace: float = 10.0

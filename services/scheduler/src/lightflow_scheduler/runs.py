@@ -31,9 +31,9 @@ class Runs:
         self._with = with_
         self._runs = with_.db["runs"]
         self._workflows = workflows
-        self._insertions = Batches(self._insert_several)
-        self._questions = Batches(self._found)
-        self._accepted = Batches(self._accepted_with)
+        self._insertions = Batches(self._insert_several, with_.turns)
+        self._questions = Batches(self._found, with_.turns)
+        self._accepted = Batches(self._accepted_with, with_.turns)
 
     async def find(self, given: str, fields: Mapping[str, Any] = HIDDEN) -> Document:
         """The run of this id, or of this beginning of one. Raises RunUnknown, RunAmbiguous."""

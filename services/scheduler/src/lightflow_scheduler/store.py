@@ -13,7 +13,7 @@ from lightflow.core import ids
 from lightflow.core.run_machine import RunDecision, Start
 from lightflow.core.states import FINAL, RUN, Reason, State
 from lightflow.runtime import expecting
-from lightflow.runtime.batches import Batches
+from lightflow.runtime.batches import Batches, Turns
 from lightflow.runtime.expecting import MARK, Expecting
 from lightflow.runtime.marks import with_marked
 from lightflow.runtime.mongo import SCHEMA, Database, Document, check_duplicates, insertion
@@ -50,16 +50,16 @@ class Run:
 class Store:
     """What a scheduler reads and writes; what looks ask for at the same time goes in one command."""
 
-    def __init__(self, db: Database, worker: str) -> None:
+    def __init__(self, db: Database, worker: str, turns: Turns) -> None:
         self._db = db
         self._runs = db["runs"]
         self._dag_runs = db["dag_runs"]
         self._begun_by = {"worker": worker, "pid": os.getpid()}
-        self._loads = Batches(self._load_several)
-        self._creations = Batches(self._create_several)
-        self._saves = Batches(self._save_several)
-        self._sights = Batches(self._see_several)
-        self._ends = Batches(self._end_several)
+        self._loads = Batches(self._load_several, turns)
+        self._creations = Batches(self._create_several, turns)
+        self._saves = Batches(self._save_several, turns)
+        self._sights = Batches(self._see_several, turns)
+        self._ends = Batches(self._end_several, turns)
 
     async def load(self, run_id: str) -> Run | None:
         """A run and its changed DAG runs; None when there is none of this id."""

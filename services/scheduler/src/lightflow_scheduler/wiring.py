@@ -25,9 +25,8 @@ async def serve(config: Config, stop: asyncio.Event) -> None:
     """Serve until `stop` is set."""
     settings = Settings.from_config(config)
     async with connected(config, settings.engine, settings.name, servicer.indexes(), watches=True) as with_:
-        scheduler = Scheduler(
-            Store(with_.db, settings.name), with_.specs, with_.data, with_.payloads, with_.hints, with_.notifier
-        )
+        store = Store(with_.db, settings.name, with_.turns)
+        scheduler = Scheduler(store, with_.specs, with_.data, with_.payloads, with_.hints, with_.notifier)
         member = Member(Service.SCHEDULER, settings.name, settings.queues, broker_url(config))
         service = LookingService(
             with_,
@@ -51,6 +50,7 @@ def _collaborators(
         payloads=with_.payloads,
         store=with_.data,
         hints=with_.hints,
+        turns=with_.turns,
         look=service.look_at,
         alive=service.is_alive,
         know=scheduler.know,

@@ -32,7 +32,7 @@ class Workflows:
         self._loading = Loading(with_)
         self._specs = Specs(with_.db, with_.payloads)
         self._versions = Kept[str, Document](KEPT)
-        self._deployed = Batches(self._deployed_as)
+        self._deployed = Batches(self._deployed_as, with_.turns)
 
     async def resolve(self, request: Source) -> Document:
         """The version document that a start uses: the deployed one, else the file as it is now."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from lightflow.core import ids
 from lightflow.core.states import GOING_ON, Reason, State
-from lightflow.runtime.batches import Batches
+from lightflow.runtime.batches import Batches, Turns
 from lightflow.runtime.mongo import NOW, Database, Document
 
 
@@ -36,9 +36,9 @@ class Circumstances:
 class Facts:
     """Reads what others decide about a worker's attempts."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, turns: Turns) -> None:
         self._runs = db["runs"]
-        self._of_roots = Batches(self.of_dag_runs)
+        self._of_roots = Batches(self.of_dag_runs, turns)
 
     async def circumstances(self, task: Document, parents: Sequence[str]) -> Circumstances:
         """What an attempt must know before it begins, and how these tasks before it ended, in one command."""

@@ -12,7 +12,7 @@ from lightflow.core.graph import DagSpec
 from lightflow.core.outcomes import Ending
 from lightflow.core.states import Reason, State
 from lightflow.runtime import attempts, moves
-from lightflow.runtime.batches import Batches
+from lightflow.runtime.batches import Batches, Turns
 from lightflow.runtime.membership import PYTHON, Member
 from lightflow.runtime.mongo import NOW, SCHEMA, Database, Document, failures
 from lightflow_task_worker.ending import End
@@ -58,10 +58,10 @@ class Committed:
 class Store:
     """What a task worker reads and writes."""
 
-    def __init__(self, db: Database, member: Member) -> None:
+    def __init__(self, db: Database, member: Member, turns: Turns) -> None:
         self._task_runs = db["task_runs"]
         self._member = member
-        self._commits = Batches(self.commit_several)
+        self._commits = Batches(self.commit_several, turns)
 
     async def claim(self, queues: Sequence[str], operation: str, only: Awaited | None = None) -> Document | None:
         """Take the oldest claimable attempt of these queues; None when there is none.

@@ -132,8 +132,8 @@ def _tools(
     return Tools(
         db,
         settings,
-        Store(db, member),
-        Knowledge(Facts(db), lambda: with_.notifier.hears),
+        Store(db, member, with_.turns),
+        Knowledge(Facts(db, with_.turns), lambda: with_.notifier.hears),
         Versions(db, with_.payloads, _cache_folder(settings, identity)),
         with_.payloads,
         Preparing(Inputs(with_.payloads), with_.payloads, settings.name),

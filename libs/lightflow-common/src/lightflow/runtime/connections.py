@@ -14,6 +14,7 @@ from lightflow.config import Config
 from lightflow.core.errors import ConfigFieldError
 from lightflow.core.secrecy import masked
 from lightflow.runtime import failpoints, logs, payloads
+from lightflow.runtime.batches import Turns
 from lightflow.runtime.broker import make_app
 from lightflow.runtime.datastore import queries
 from lightflow.runtime.datastore.mongo import RunStore
@@ -44,6 +45,7 @@ class Connections:
     notifier: Notifier
     queues: Queues
     hints: Hints
+    turns: Turns
 
 
 @contextlib.asynccontextmanager
@@ -72,7 +74,9 @@ async def connected(
         notifier = Notifier(connect_redis(config), watches=watches)
         await notifier.start()
         closing.push_async_callback(notifier.close)
-        yield Connections(db, saved, Specs(db, saved), RunStore(db, saved), notifier, Queues(asking), hints)
+        turns = Turns()
+        data = RunStore(db, saved, turns)
+        yield Connections(db, saved, Specs(db, saved), data, notifier, Queues(asking), hints, turns)
 
 
 @contextlib.contextmanager

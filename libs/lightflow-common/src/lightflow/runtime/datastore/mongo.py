@@ -11,7 +11,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
 from lightflow.core.errors import DataStoreGridfsIdInvalid, InvalidRequest, LightflowException
-from lightflow.runtime.batches import Batches
+from lightflow.runtime.batches import Batches, Turns
 from lightflow.runtime.datastore import layout, meta, queries
 from lightflow.runtime.datastore.folding import Folding, Held
 from lightflow.runtime.datastore.layout import DICT, LEAF, LIST, NOTHING, PUSH, SET, Parts, Trace, parts_of
@@ -33,15 +33,16 @@ class RunStore:
     Every write carries an operation id: sent again with the same one it has no further effect.
     """
 
-    def __init__(self, database: AsyncDatabase[Document], payloads: Payloads) -> None:
+    def __init__(self, database: AsyncDatabase[Document], payloads: Payloads, turns: Turns | None = None) -> None:
+        turns = turns or Turns()
         options: CodecOptions[Document] = CodecOptions(tz_aware=False)
         self._database = database.with_options(codec_options=options)
         self._records = self._database[queries.COLLECTION]
         # That something was freed need not be durable: what was replaced is not read, whether it is still there or not.
         self._freed = self._records.with_options(write_concern=WriteConcern(w=1, j=False))
         self._payloads = payloads
-        self._removals = Batches(self._remove_several)
-        self._contents = Batches(self._any_hold)
+        self._removals = Batches(self._remove_several, turns)
+        self._contents = Batches(self._any_hold, turns)
         self._found: dict[tuple[Any, Parts], tuple[str, ...]] = {}
 
     async def exists(self, run_id: str) -> bool:
