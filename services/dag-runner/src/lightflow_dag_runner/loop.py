@@ -122,9 +122,9 @@ class DagRunner:
             self.hints.send(Service.SCHEDULER, dag_run.document["run_queue"], [dag_run.document["run"]])
         if decision.become is State.STOPPING:
             await self.notifier.publish("stop", run=dag_run.document["run"])
-        if decision.become:
+        if decision.become and decision.become is not State.RUNNING:
             await self.notifier.publish("dag", run=dag_run.document["run"])
-        elif decision.propagated or ((decision.queue or decision.skip) and not seen.fresh):
+        elif decision.become or decision.propagated or ((decision.queue or decision.skip) and not seen.fresh):
             await self.notifier.publish("task", run=dag_run.document["run"])
         return moved
 

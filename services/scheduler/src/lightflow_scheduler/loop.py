@@ -81,7 +81,7 @@ class Scheduler:
         if decision.become is None:
             # Last of all: as long as a mark is there, what was not finished is found again.
             await self.store.saw(run)
-        await self.notifier.publish("run", run=run.id)
+        await self.notifier.publish("begun" if decision.become is State.RUNNING else "run", run=run.id)
         if ends:
             await self._close(replace(run, document=saved))
         return ends_look(run, decision)

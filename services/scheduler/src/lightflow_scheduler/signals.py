@@ -127,7 +127,7 @@ class Signals:
     async def _existing(self, run_id: str, collection: Any, query: Document) -> Document | None:
         """What a look at the run will bring about, once it exists; None when the run ended before."""
         pause = _FIRST_PAUSE
-        async with self._with.notifier.subscribe("run") as looks:
+        async with self._with.notifier.subscribe("begun", "run") as looks:
             while (found := await collection.find_one(query, {"queue": 1})) is None:
                 if await self._is_final(run_id):
                     break

@@ -48,7 +48,7 @@ class Watching:
     async def run(self, given: str) -> AsyncIterator[pb.WatchRunResponse]:
         """The whole run, then the run without DAG runs and the tasks that changed, until it is final."""
         run_id = (await self._runs.find(given))["_id"]
-        async with self._with.notifier.subscribe("run", "dag", "task") as looks:
+        async with self._with.notifier.subscribe("begun", "run", "dag", "task") as looks:
             changes = Changes(await self._now() - OVERLAP)
             whole = await self._tasks.run(run_id)
             yield pb.WatchRunResponse(run=whole)
@@ -71,7 +71,7 @@ class Watching:
 
     async def run_alone(self, given: str) -> AsyncIterator[pb.WatchRunResponse]:
         """The run without its DAG runs, now and whenever it changes, until it is final."""
-        async with self._with.notifier.subscribe("run") as looks:
+        async with self._with.notifier.subscribe("begun", "run") as looks:
             run = messages.run(await self._runs.find(given))
             yield pb.WatchRunResponse(run=run)
             while run.state not in FINAL:
@@ -86,7 +86,7 @@ class Watching:
         since = messages.moment(request.since) if request.HasField("since") else await self._now()
         cursor, sent = since, Sent()
         concerned = {"run": run_id} if run_id else {}
-        async with self._with.notifier.subscribe("run", "dag", "task") as looks:
+        async with self._with.notifier.subscribe("begun", "run", "dag", "task") as looks:
             yield pb.WatchEventsResponse(since=timestamp(since))
             final = False
             while not final:

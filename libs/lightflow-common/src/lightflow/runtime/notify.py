@@ -22,14 +22,14 @@ from lightflow.runtime.cancellation import end_tasks
 
 CHANNEL = "lightflow:look"
 PROGRESS_CHANNEL = "lightflow:progress"
-PROGRESS = frozenset({"run", "dag", "task", "log"})
+PROGRESS = frozenset({"begun", "run", "dag", "task", "log"})
 """Kinds that concern whoever watches: a channel of their own spares all others most of what is published."""
 
 BREATH = 0.02
 """Seconds between two sendings, in which equal looks of a busy time become one."""
 
-PATIENT = frozenset({"task", "log"})
-"""Kinds that may wait as long: there are many of them, and nobody waits for a single one."""
+PATIENT = frozenset({"begun", "task", "log"})
+"""Kinds that may wait as long: there are many of them, and nobody waits for a single one, but for the end of a run."""
 
 HELD = 1000
 """Looks kept for a subscriber that does not read; with more it is told that it missed some."""
