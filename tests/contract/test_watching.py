@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from lightflow.core.errors import TaskUnknown
+from lightflow.core.errors import RunUnknown, TaskUnknown
 from lightflow.runtime.logs import LogWriter
 from lightflow.runtime.rpc.requests import timestamp
 
@@ -134,14 +134,20 @@ async def test_the_log_of_an_unknown_task_is_an_error_and_that_of_a_silent_one_i
         await system.call("stream_logs", run_id, task="secnd")
 
 
-async def test_who_waits_for_the_end_is_told_of_the_run_alone_and_only_when_it_changes(system):
+async def test_who_waits_for_a_run_is_answered_at_its_end_with_the_run_alone(system):
     await system.deploy()
     run_id = await system.began()
-    watch = Watch(system.client.watch_run(run_id, tasks=False))
-    first = await watch.next()
-    assert (first.run.state, list(first.run.dags)) == ("running", [])
-    told = asyncio.create_task(watch.rest())
+    waiting = asyncio.create_task(system.call("wait_run", run_id))
     await system.set_task(run_id, "main:1", 0, state="running")
     await system.set_run(run_id, state="succeeded")
-    (end,) = await told
-    assert (end.run.state, list(end.run.dags), list(end.changed)) == ("succeeded", [], [])
+    run = await waiting
+    assert (run.state, list(run.dags)) == ("succeeded", [])
+    assert await system.call("wait_run", run_id) == run
+
+
+async def test_who_waits_for_a_run_gets_it_as_it_is_when_patience_is_over(system):
+    await system.deploy()
+    run_id = await system.began()
+    assert (await system.call("wait_run", run_id, 0.1)).state == "running"
+    with pytest.raises(RunUnknown):
+        await system.call("wait_run", "0" * 24, 0.1)

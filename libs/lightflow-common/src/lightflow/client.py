@@ -38,9 +38,6 @@ if TYPE_CHECKING:
     from lightflow.models import Dag, TaskData, Workflow
 
 
-MARGIN = 0.02
-"""Seconds by which the clocks of two libraries may round apart."""
-
 __all__ = ["Client", "Event", "LogLine", "Run", "WorkflowInfo"]
 
 
@@ -147,14 +144,12 @@ class Run:
         def left() -> float:
             return max(until - monotonic(), 0.0)
 
-        def watch() -> "Iterator[pb.WatchRunResponse]":
-            # A little longer, so that nothing is left when the call ends for lack of time.
-            limit = None if timeout is None else left() + MARGIN
-            return self._control.watch_run(self.id, tasks=False, timeout=limit) if left() else iter(())
+        def asked() -> "Iterator[pb.Run]":
+            return iter([self._control.wait_run(self.id, None if timeout is None else left())] if left() else [])
 
         try:
-            for message in reopened(watch):
-                self._last = message.run if message else self._last
+            for run in reopened(asked):
+                self._last = run or self._last
         except (RequestFailed, NoControlService):
             if left():
                 raise

@@ -4,6 +4,7 @@
 import queue
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -72,6 +73,7 @@ class Control(control_pb2_grpc.ControlServiceServicer):
         self.outages: dict[str, int] = {}
         self.changes: queue.SimpleQueue[pb.WatchRunResponse | None] = queue.SimpleQueue()
         self.watched: list[pb.WatchRunResponse] | None = None
+        self.ended = threading.Event()
         self.pieces: list[pb.StreamLogsResponse] = []
         self.events: list[pb.Event] = []
         self.workers: list[pb.Worker] = []
@@ -119,6 +121,12 @@ class Control(control_pb2_grpc.ControlServiceServicer):
         yield from self.watched
         while (change := self.changes.get()) is not None:
             yield change
+
+    def WaitRun(self, request: pb.WaitRunRequest, context: Any) -> pb.WaitRunResponse:
+        self._take(request)
+        if self.runs[request.run_id].state == "running":
+            self.ended.wait(request.patience.ToTimedelta().total_seconds() if request.HasField("patience") else None)
+        return pb.WaitRunResponse(run=_without_dags(self.runs[request.run_id]))
 
     def StreamLogs(self, request: pb.StreamLogsRequest, context: Any) -> Iterator[pb.StreamLogsResponse]:
         self._take(request)

@@ -83,7 +83,6 @@ def test_wait_gives_the_final_state(control: Any) -> None:
 def test_wait_gives_up_after_its_timeout(control: Any) -> None:
     running = control.make_run("running")
     control.runs[RUN_ID] = running
-    control.watched = [pb.WatchRunResponse(run=running)]
     with Client() as client:
         run = client.run(RUN_ID)
         with pytest.raises(TimeoutError, match=r"is running after 0\.1 s"):

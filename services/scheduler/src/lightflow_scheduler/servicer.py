@@ -55,9 +55,11 @@ class ControlServicer(control_pb2_grpc.ControlServiceServicer):
         return await self._runs.page(request)
 
     async def WatchRun(self, request: pb.WatchRunRequest, _: Context) -> AsyncIterator[pb.WatchRunResponse]:
-        watched = self._watching.run_alone if request.without_tasks else self._watching.run
-        async for response in watched(request.run_id):
+        async for response in self._watching.run(request.run_id):
             yield response
+
+    async def WaitRun(self, request: pb.WaitRunRequest, _: Context) -> pb.WaitRunResponse:
+        return pb.WaitRunResponse(run=await self._watching.until_final(request))
 
     async def ListTasks(self, request: pb.ListTasksRequest, _: Context) -> pb.ListTasksResponse:
         return await self._tasks.page(request)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from math import inf
 from time import monotonic
 from typing import Final
 
@@ -69,16 +70,17 @@ class Watching:
                     if not final:
                         await asyncio.sleep(max(THROTTLE, SHARE * (monotonic() - began)))
 
-    async def run_alone(self, given: str) -> AsyncIterator[pb.WatchRunResponse]:
-        """The run without its DAG runs, now and whenever it changes, until it is final."""
-        async with self._with.notifier.subscribe("begun", "run") as looks:
-            run = messages.run(await self._runs.find(given))
-            yield pb.WatchRunResponse(run=run)
-            while run.state not in FINAL:
-                await soon(looks, self._with.recheck, run=run.run_id)
-                before, run = run, messages.run(await self._runs.find(run.run_id))
-                if run != before:
-                    yield pb.WatchRunResponse(run=run)
+    async def until_final(self, request: pb.WaitRunRequest) -> pb.Run:
+        """The run without its DAG runs, once it is final or patience is over."""
+        clock = asyncio.get_running_loop().time
+        patience = request.patience.ToTimedelta().total_seconds() if request.HasField("patience") else inf
+        until = clock() + patience
+        async with self._with.notifier.subscribe("run") as looks:
+            run = await self._runs.find(request.run_id)
+            while run["state"] not in FINAL and (left := until - clock()) > 0:
+                await soon(looks, min(left, self._with.recheck), run=run["_id"])
+                run = await self._runs.find(run["_id"])
+        return messages.run(run)
 
     async def events(self, request: pb.WatchEventsRequest) -> AsyncIterator[pb.WatchEventsResponse]:
         """From when on, then every event since, once; those of a single run until it is final."""

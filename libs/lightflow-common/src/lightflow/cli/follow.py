@@ -42,7 +42,7 @@ def follow_to_end(client: "ControlClient", run_id: str, session: Session, *, sho
 def wait(client: "ControlClient", run_id: str) -> "pb.Run":
     """The run, once it is final. Ctrl-C ends the waiting, not the run; what it waits for in vain is told on stderr."""
     unserved = Unserved(client, run_id)
-    with Streams(run=lambda: client.watch_run(run_id, tasks=False)) as streams:
+    with Streams(run=lambda: iter([client.wait_run(run_id)])) as streams:
         for happened in streams.read(quiet_after=SILENCE):
             if happened.kind == "quiet":
                 for line in unserved.news():

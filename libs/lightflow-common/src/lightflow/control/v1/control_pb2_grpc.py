@@ -59,6 +59,11 @@ class ControlServiceStub:
                 request_serializer=lightflow_dot_control_dot_v1_dot_control__pb2.WatchRunRequest.SerializeToString,
                 response_deserializer=lightflow_dot_control_dot_v1_dot_control__pb2.WatchRunResponse.FromString,
                 _registered_method=True)
+        self.WaitRun = channel.unary_unary(
+                '/lightflow.control.v1.ControlService/WaitRun',
+                request_serializer=lightflow_dot_control_dot_v1_dot_control__pb2.WaitRunRequest.SerializeToString,
+                response_deserializer=lightflow_dot_control_dot_v1_dot_control__pb2.WaitRunResponse.FromString,
+                _registered_method=True)
         self.ListTasks = channel.unary_unary(
                 '/lightflow.control.v1.ControlService/ListTasks',
                 request_serializer=lightflow_dot_control_dot_v1_dot_control__pb2.ListTasksRequest.SerializeToString,
@@ -192,6 +197,13 @@ class ControlServiceServicer:
 
     def WatchRun(self, request, context):
         """The whole run first, then the run without tasks plus what changed, until the run is final.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WaitRun(self, request, context):
+        """Answers when the run is final, or when patience is over, with the run as it is then.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -354,6 +366,11 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.WatchRun,
                     request_deserializer=lightflow_dot_control_dot_v1_dot_control__pb2.WatchRunRequest.FromString,
                     response_serializer=lightflow_dot_control_dot_v1_dot_control__pb2.WatchRunResponse.SerializeToString,
+            ),
+            'WaitRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.WaitRun,
+                    request_deserializer=lightflow_dot_control_dot_v1_dot_control__pb2.WaitRunRequest.FromString,
+                    response_serializer=lightflow_dot_control_dot_v1_dot_control__pb2.WaitRunResponse.SerializeToString,
             ),
             'ListTasks': grpc.unary_unary_rpc_method_handler(
                     servicer.ListTasks,
@@ -591,6 +608,33 @@ class ControlService:
             '/lightflow.control.v1.ControlService/WatchRun',
             lightflow_dot_control_dot_v1_dot_control__pb2.WatchRunRequest.SerializeToString,
             lightflow_dot_control_dot_v1_dot_control__pb2.WatchRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WaitRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lightflow.control.v1.ControlService/WaitRun',
+            lightflow_dot_control_dot_v1_dot_control__pb2.WaitRunRequest.SerializeToString,
+            lightflow_dot_control_dot_v1_dot_control__pb2.WaitRunResponse.FromString,
             options,
             channel_credentials,
             insecure,

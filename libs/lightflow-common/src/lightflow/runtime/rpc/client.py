@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from lightflow.control.v1 import control_pb2 as pb
 
 
+MARGIN = 0.1
+"""Seconds that the answer to a call has which is made when the time that was given is over."""
+
+
 class ControlClient:
     """A channel to one control service; use it as a context manager. Answers are the contract's messages.
 
@@ -109,12 +113,16 @@ class ControlClient:
         )
         return self._pages(self._stub.ListRuns, request, "runs")
 
-    def watch_run(
-        self, run_id: str, *, tasks: bool = True, timeout: float | None = None
-    ) -> "Iterator[pb.WatchRunResponse]":
-        """The whole run, then what changes, until it is final; without `tasks` only the run itself."""
-        request = self._pb.WatchRunRequest(run_id=run_id, without_tasks=not tasks)
-        return self._stream(self._stub.WatchRun, request, timeout)
+    def watch_run(self, run_id: str) -> "Iterator[pb.WatchRunResponse]":
+        """The whole run, then what changes, until it is final."""
+        return self._stream(self._stub.WatchRun, self._pb.WatchRunRequest(run_id=run_id))
+
+    def wait_run(self, run_id: str, patience: float | None = None) -> "pb.Run":
+        """A run without its DAG runs once it is final, or as it is after so many seconds."""
+        request = self._pb.WaitRunRequest(run_id=run_id, patience=self._build.duration(patience))
+        deadline = None if patience is None else patience + MARGIN
+        run: pb.Run = self._call(self._stub.WaitRun, request, deadline, bounded=patience is not None).run
+        return run
 
     def list_tasks(
         self, run_id: str = "", *, states: Iterable[str] = (), queue: str = "", page_size: int = 0
