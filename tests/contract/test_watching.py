@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from lightflow.core.errors import RunUnknown, TaskUnknown
+from lightflow.core.errors import InvalidRequest, RunUnknown, TaskUnknown
 from lightflow.runtime.logs import LogWriter
 from lightflow.runtime.rpc.requests import timestamp
 
@@ -140,14 +140,25 @@ async def test_who_waits_for_a_run_is_answered_at_its_end_with_the_run_alone(sys
     waiting = asyncio.create_task(system.call("wait_run", run_id))
     await system.set_task(run_id, "main:1", 0, state="running")
     await system.set_run(run_id, state="succeeded")
-    run = await waiting
+    run = (await waiting).run
     assert (run.state, list(run.dags)) == ("succeeded", [])
-    assert await system.call("wait_run", run_id) == run
+    assert (await system.call("wait_run", run_id)).run == run
+
+
+async def test_who_waits_for_a_run_is_told_which_others_have_ended_too(system):
+    await system.deploy()
+    run_id, over, open_ = [await system.began() for _ in range(3)]
+    await system.set_run(over, state="failed")
+    answer = await system.call("wait_run", run_id, 0.1, [over, open_, "0" * 24])
+    assert (answer.run.state, [(run.run_id, run.state) for run in answer.ended]) == ("running", [(over, "failed")])
+    for wrong in ([over[:8]], [over] * 101):
+        with pytest.raises(InvalidRequest, match="others"):
+            await system.call("wait_run", run_id, 0.1, wrong)
 
 
 async def test_who_waits_for_a_run_gets_it_as_it_is_when_patience_is_over(system):
     await system.deploy()
     run_id = await system.began()
-    assert (await system.call("wait_run", run_id, 0.1)).state == "running"
+    assert (await system.call("wait_run", run_id, 0.1)).run.state == "running"
     with pytest.raises(RunUnknown):
         await system.call("wait_run", "0" * 24, 0.1)

@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Any, Self
 from lightflow.core.errors import LightflowException, NoControlService, RequestFailed, WorkflowImportError
 from lightflow.core.ids import new_id
 from lightflow.core.outcomes import ErrorInfo
-from lightflow.core.states import FINAL, State
+from lightflow.core.states import State
+from lightflow.open_runs import Known, OpenRuns
 from lightflow.runtime.loglines import LogLines, Writer
 from lightflow.runtime.reopening import reopened
 from lightflow.runtime.rpc.client import ControlClient
@@ -114,14 +115,17 @@ class Run:
     workflow: str
     """the name of the workflow"""
 
-    def __init__(self, control: ControlClient, message: "pb.Run") -> None:
+    def __init__(self, control: ControlClient, open_runs: OpenRuns, message: "pb.Run") -> None:
         self._control = control
-        self._last = message
+        self._open = open_runs
+        self._known = Known(message)
         self.id = message.run_id
         self.workflow = message.workflow
+        if not self._known.is_final:
+            open_runs.add(self._known)
 
     def __repr__(self) -> str:
-        return f"<Run {self.id} of {self.workflow}: {self._last.state}>"
+        return f"<Run {self.id} of {self.workflow}: {self._known.message.state}>"
 
     @property
     def state(self) -> State:
@@ -144,17 +148,19 @@ class Run:
         def left() -> float:
             return max(until - monotonic(), 0.0)
 
-        def asked() -> "Iterator[pb.Run]":
-            return iter([self._control.wait_run(self.id, None if timeout is None else left())] if left() else [])
+        def wait() -> Iterator[None]:
+            if left() and not self._known.is_final:
+                self._open.wait(self._known, None if timeout is None else left())
+            return iter(())
 
         try:
-            for run in reopened(asked):
-                self._last = run or self._last
+            for _ in reopened(wait):
+                pass
         except (RequestFailed, NoControlService):
             if left():
                 raise
-        if self._last.state not in FINAL and not left():
-            raise TimeoutError(f"run {self.id} is {self._last.state} after {timeout:g} s")
+        if not self._known.is_final and not left():
+            raise TimeoutError(f"run {self.id} is {self._known.message.state} after {timeout:g} s")
         return self.state
 
     def result(self, task: str) -> "TaskData":
@@ -183,12 +189,12 @@ class Run:
 
         With `now`, what still runs after `engine.stop_grace` (10 s) is killed. A run that is over stays as it is.
         """
-        self._last = self._control.stop_run(self.id, now=now)
+        self._known.message = self._control.stop_run(self.id, now=now)
 
     def _fresh(self) -> "pb.Run":
-        if self._last.state not in FINAL:
-            self._last = self._control.get_run(self.id)
-        return self._last
+        if not self._known.is_final:
+            self._known.message = self._control.get_run(self.id)
+        return self._known.message
 
 
 class Client:
@@ -203,6 +209,7 @@ class Client:
         self._config = config or written_config()
         self._target = find_target(target, self._config, data_dir())
         self._control = ControlClient(self._target)
+        self._open = OpenRuns(self._control)
 
     def close(self) -> None:
         """Close the connection."""
@@ -253,7 +260,7 @@ class Client:
         return map(_event, told(lambda time: self._control.watch_events(run_id, since=time), since))
 
     def _run(self, message: "pb.Run") -> Run:
-        return Run(self._control, message)
+        return Run(self._control, self._open, message)
 
     def _start(self, name: str, upload: str, arguments: dict[str, Any], **options: Any) -> Run:
         from lightflow.runtime.datastore.encoding import encode

@@ -126,7 +126,10 @@ class Control(control_pb2_grpc.ControlServiceServicer):
         self._take(request)
         if self.runs[request.run_id].state == "running":
             self.ended.wait(request.patience.ToTimedelta().total_seconds() if request.HasField("patience") else None)
-        return pb.WaitRunResponse(run=_without_dags(self.runs[request.run_id]))
+        ended = [_without_dags(run) for run_id, run in self.runs.items() if run_id in request.others]
+        return pb.WaitRunResponse(
+            run=_without_dags(self.runs[request.run_id]), ended=[run for run in ended if run.state != "running"]
+        )
 
     def StreamLogs(self, request: pb.StreamLogsRequest, context: Any) -> Iterator[pb.StreamLogsResponse]:
         self._take(request)

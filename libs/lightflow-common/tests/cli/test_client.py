@@ -80,6 +80,22 @@ def test_wait_gives_the_final_state(control: Any) -> None:
         assert run.error is None
 
 
+def test_who_waits_for_one_run_need_not_ask_for_others_that_have_ended_by_then(control: Any) -> None:
+    ids = [f"{number:024x}" for number in range(1, 4)]
+    with Client() as client:
+        control.runs = {run_id: control.make_run("running", run_id) for run_id in ids}
+        first, second, third = [client.run(run_id) for run_id in ids]
+        for run_id in ids[:2]:
+            control.runs[run_id].state = "succeeded"
+        assert (first.wait(30), second.wait(30)) == (State.SUCCEEDED, State.SUCCEEDED)
+        (asked,) = control.requests(pb.WaitRunRequest)
+        assert (asked.run_id, list(asked.others)) == (ids[0], ids[1:])
+        del second
+        with pytest.raises(TimeoutError):
+            third.wait(0.1)
+        assert list(control.requests(pb.WaitRunRequest)[-1].others) == []
+
+
 def test_wait_gives_up_after_its_timeout(control: Any) -> None:
     running = control.make_run("running")
     control.runs[RUN_ID] = running

@@ -1,13 +1,14 @@
 """What a request may say: malformed parts are named before anything is touched."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from lightflow.core.errors import InvalidRequest
 from lightflow.core.states import State
 
 RUN_ID_DIGITS: Final = 24
+MOST_RUNS: Final = 100
 _FEWEST_DIGITS: Final = 4
 _LONGEST_NAME: Final = 200
 
@@ -21,6 +22,16 @@ def run_id(text: str) -> str:
     if len(text) < _FEWEST_DIGITS:
         raise InvalidRequest("run_id", f"{text!r} is too short; give at least {_FEWEST_DIGITS} digits")
     return text.lower()
+
+
+def run_ids(field: str, given: Sequence[str]) -> list[str]:
+    """Whole run ids, not too many."""
+    if len(given) > MOST_RUNS:
+        raise InvalidRequest(field, f"it names {len(given)} runs; {MOST_RUNS} are the most")
+    for text in given:
+        if not re.fullmatch(rf"[0-9a-f]{{{RUN_ID_DIGITS}}}", text):
+            raise InvalidRequest(field, f"{text[:60]!r} is no whole run id")
+    return list(given)
 
 
 def states(given: Iterable[str]) -> list[str]:

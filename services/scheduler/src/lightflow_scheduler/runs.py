@@ -50,6 +50,11 @@ class Runs:
             raise RunAmbiguous(given, tuple(run["_id"] for run in found))
         return found[0]
 
+    async def ended(self, run_ids: Sequence[str]) -> list[Document]:
+        """Those of these runs that are final."""
+        final = {"_id": {"$in": run_ids}, "state": {"$in": [state.value for state in FINAL]}}
+        return await self._runs.find(final, HIDDEN).to_list()
+
     async def start(self, request: pb.StartRunRequest) -> pb.StartRunResponse:
         """Accept a run, or refuse it without a trace; the same key is accepted once."""
         try:

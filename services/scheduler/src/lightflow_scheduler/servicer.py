@@ -59,7 +59,7 @@ class ControlServicer(control_pb2_grpc.ControlServiceServicer):
             yield response
 
     async def WaitRun(self, request: pb.WaitRunRequest, _: Context) -> pb.WaitRunResponse:
-        return pb.WaitRunResponse(run=await self._watching.until_final(request))
+        return await self._watching.until_final(request)
 
     async def ListTasks(self, request: pb.ListTasksRequest, _: Context) -> pb.ListTasksResponse:
         return await self._tasks.page(request)

@@ -70,8 +70,9 @@ class Watching:
                     if not final:
                         await asyncio.sleep(max(THROTTLE, SHARE * (monotonic() - began)))
 
-    async def until_final(self, request: pb.WaitRunRequest) -> pb.Run:
-        """The run without its DAG runs, once it is final or patience is over."""
+    async def until_final(self, request: pb.WaitRunRequest) -> pb.WaitRunResponse:
+        """A run without its DAG runs once it is final or patience is over, and those of the others that are final."""
+        others = checks.run_ids("others", request.others)
         clock = asyncio.get_running_loop().time
         patience = request.patience.ToTimedelta().total_seconds() if request.HasField("patience") else inf
         until = clock() + patience
@@ -80,7 +81,8 @@ class Watching:
             while run["state"] not in FINAL and (left := until - clock()) > 0:
                 await soon(looks, min(left, self._with.recheck), run=run["_id"])
                 run = await self._runs.find(run["_id"])
-        return messages.run(run)
+        ended = await self._runs.ended(others) if others else []
+        return pb.WaitRunResponse(run=messages.run(run), ended=map(messages.run, ended))
 
     async def events(self, request: pb.WatchEventsRequest) -> AsyncIterator[pb.WatchEventsResponse]:
         """From when on, then every event since, once; those of a single run until it is final."""

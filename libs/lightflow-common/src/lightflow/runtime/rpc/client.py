@@ -117,12 +117,12 @@ class ControlClient:
         """The whole run, then what changes, until it is final."""
         return self._stream(self._stub.WatchRun, self._pb.WatchRunRequest(run_id=run_id))
 
-    def wait_run(self, run_id: str, patience: float | None = None) -> "pb.Run":
-        """A run without its DAG runs once it is final, or as it is after so many seconds."""
-        request = self._pb.WaitRunRequest(run_id=run_id, patience=self._build.duration(patience))
+    def wait_run(self, run_id: str, patience: float | None = None, others: Iterable[str] = ()) -> "pb.WaitRunResponse":
+        """A run without its DAG runs once it is final, or as it is after so many seconds; and which others are final."""
+        request = self._pb.WaitRunRequest(run_id=run_id, patience=self._build.duration(patience), others=others)
         deadline = None if patience is None else patience + MARGIN
-        run: pb.Run = self._call(self._stub.WaitRun, request, deadline, bounded=patience is not None).run
-        return run
+        answer: pb.WaitRunResponse = self._call(self._stub.WaitRun, request, deadline, bounded=patience is not None)
+        return answer
 
     def list_tasks(
         self, run_id: str = "", *, states: Iterable[str] = (), queue: str = "", page_size: int = 0
