@@ -52,7 +52,7 @@ STEPS = (
         "killed between moves",
         KILL_AFTER,
         "lightflow_dag_runner.store:Store._create_several",
-        "lightflow_scheduler.store:Store._create_several",
+        "lightflow_scheduler.store:Store._write_dag_runs",
         "lightflow_scheduler.store:Store._save_several",
         bound=10,
     ),

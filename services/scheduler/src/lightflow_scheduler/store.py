@@ -56,9 +56,8 @@ class Store:
         self._dag_runs = db["dag_runs"]
         self._begun_by = {"worker": worker, "pid": os.getpid()}
         self._loads = Batches(self._load_several, turns)
-        self._creations = Batches(self._create_several, turns)
+        self._dag_run_steps = Batches(self._write_dag_runs, turns)
         self._saves = Batches(self._save_several, turns)
-        self._sights = Batches(self._see_several, turns)
         self._ends = Batches(self._end_several, turns)
 
     async def load(self, run_id: str) -> Run | None:
@@ -73,15 +72,15 @@ class Store:
         """Insert the documents of these DAG runs, each with its queue, where they do not exist yet."""
         starts = [start for start in run.document["starts"] if start["name"] in queues]
         if starts:
-            await self._creations.one([_new_dag_run(run.document, start, queues[start["name"]]) for start in starts])
+            new = [_new_dag_run(run.document, start, queues[start["name"]]) for start in starts]
+            await self._dag_run_steps.one([insertion(dag_run) for dag_run in new])
 
-    async def _create_several(self, creations: Sequence[list[Document]]) -> list[None]:
-        steps = [insertion(dag_run) for dag_runs in creations for dag_run in dag_runs]
+    async def _write_dag_runs(self, several: Sequence[list[UpdateOne | UpdateMany]]) -> list[None]:
         try:
-            await self._dag_runs.bulk_write(steps, ordered=False)
+            await self._dag_runs.bulk_write([step for steps in several for step in steps], ordered=False)
         except BulkWriteError as error:
             check_duplicates(error)
-        return [None] * len(creations)
+        return [None] * len(several)
 
     async def save(self, run: Run, decision: RunDecision, cleanup: bool = False) -> Document | None:
         """Record the decision; None when the run has changed since it was loaded and must be looked at again.
@@ -152,17 +151,12 @@ class Store:
 
     async def saw(self, run: Run) -> None:
         """Clear the marks of the DAG runs that this look has taken into account."""
-        if run.changed:
-            await self._sights.one(run.changed)
-
-    async def _see_several(self, seen: Sequence[tuple[Document, ...]]) -> list[None]:
         by_state: dict[str, list[str]] = defaultdict(list)
-        for changed in seen:
-            for dag_run in changed:
-                by_state[dag_run["state"]].append(dag_run["_id"])
+        for dag_run in run.changed:
+            by_state[dag_run["state"]].append(dag_run["_id"])
         these = [{"_id": {"$in": dag_runs}, "state": state} for state, dag_runs in by_state.items()]
-        await self._dag_runs.bulk_write([UpdateMany(few, {"$unset": {"marked": ""}}) for few in these], ordered=False)
-        return [None] * len(seen)
+        if these:
+            await self._dag_run_steps.one([UpdateMany(few, {"$unset": {"marked": ""}}) for few in these])
 
     async def closed(self, run: Run) -> None:
         """Record that nothing of a final run is left to clean or to look at, unless something was written since."""

@@ -118,7 +118,7 @@ class ControlClient:
         return self._stream(self._stub.WatchRun, self._pb.WatchRunRequest(run_id=run_id))
 
     def wait_run(self, run_id: str, patience: float | None = None, others: Iterable[str] = ()) -> "pb.WaitRunResponse":
-        """A run without its DAG runs once it is final, or as it is after so many seconds; and which others are final."""
+        """A run without its DAG runs once it is final or so many seconds are over, and which others are final."""
         request = self._pb.WaitRunRequest(run_id=run_id, patience=self._build.duration(patience), others=others)
         deadline = None if patience is None else patience + MARGIN
         answer: pb.WaitRunResponse = self._call(self._stub.WaitRun, request, deadline, bounded=patience is not None)
