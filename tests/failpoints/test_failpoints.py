@@ -66,6 +66,7 @@ RARE = {
     "lightflow_task_worker.lease:Lease._end_forgotten": "where a claim got no reply for good; in the simulation",
     "lightflow_task_worker.loading:Loader._listen": "where a loader is busy; tests/integration/test_loading.py",
     "lightflow_task_worker.loop:TaskWorker._pass_on": "where a hint is one too many",
+    "lightflow_task_worker.store:Store._alone": "where an outcome comes too late; tests/integration/test_claiming.py",
     "lightflow_task_worker.store:Store.hand_back": "where a stop comes between claim and user code; in the simulation",
     "lightflow.runtime.hints:Hints._publish_to": "in a thread of its own; its callers have failpoints",
     "lightflow.runtime.notify:Notifier._flush": "a notification is lost more simply: redis is emptied in tests/chaos",

@@ -19,6 +19,7 @@ ELSEWHERE = {
     "lightflow_task_worker.publishing:publish": "as above",
     "lightflow_task_worker.lease:Lease._end_forgotten": "a claim that comes late: tests/integration/test_worker.py",
     "lightflow_task_worker.loop:TaskWorker._pass_on": "a hint too many: rare here; tests/integration/test_worker.py",
+    "lightflow_task_worker.store:Store._alone": "a late outcome: rare here; tests/integration/test_claiming.py",
     "lightflow_scheduler.registry:register": "where the control service listens: there is no network here",
     "lightflow_scheduler.registry:unregister": "as above",
     "lightflow_scheduler.retention:Retention._remove_versions": "it is deployed; tests/contract/test_retention.py",

@@ -236,7 +236,7 @@ async def bulk_that_breaks_off(c: Any) -> Any:
             [UpdateMany({"index": 1}, {"$unset": {"queue": ""}}), same, UpdateMany({}, {"$set": {"y": 1}})]
         )
     except BulkWriteError as error:
-        return error.details["writeErrors"][0]["index"]
+        return error.details["writeErrors"][0]["index"], error.details["nMatched"]
 
 
 @case

@@ -76,7 +76,7 @@ class Server:
                 if ordered:
                     break
         if failures:
-            raise BulkWriteError({"writeErrors": failures})
+            raise BulkWriteError({"writeErrors": failures, "nMatched": matched})
 
     def update(
         self,
@@ -134,7 +134,7 @@ class Server:
                 if ordered:
                     break
         if failures:
-            raise BulkWriteError({"writeErrors": failures})
+            raise BulkWriteError({"writeErrors": failures, "nMatched": matched})
         return matched
 
     def _put(self, collection: str, before: Document | None, after: Document) -> None:
