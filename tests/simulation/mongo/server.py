@@ -76,7 +76,7 @@ class Server:
                 if ordered:
                     break
         if failures:
-            raise BulkWriteError({"writeErrors": failures, "nMatched": matched})
+            raise BulkWriteError({"writeErrors": failures})
 
     def update(
         self,
