@@ -7,6 +7,12 @@ from lightflow.runtime.logs import LogWriter
 from lightflow.runtime.rpc.requests import timestamp
 
 
+async def subscribed(system, count):
+    """Whether so many listen to notifications."""
+    await asyncio.sleep(0)
+    return len(system.notifier._subscriptions) == count
+
+
 class Watch:
     """Reads a stream of the blocking client in a thread."""
 
@@ -137,10 +143,12 @@ async def test_the_log_of_an_unknown_task_is_an_error_and_that_of_a_silent_one_i
 async def test_who_waits_for_a_run_is_answered_at_its_end_with_the_run_alone(system):
     await system.deploy()
     run_id = await system.began()
+    before = len(system.notifier._subscriptions)
     waiting = asyncio.create_task(system.call("wait_run", run_id))
+    await system.until(lambda: subscribed(system, before + 1))
     await system.set_task(run_id, "main:1", 0, state="running")
     await system.set_run(run_id, state="succeeded")
-    run = (await waiting).run
+    run = (await asyncio.wait_for(waiting, 5)).run
     assert (run.state, list(run.dags)) == ("succeeded", [])
     assert (await system.call("wait_run", run_id)).run == run
 
@@ -159,6 +167,8 @@ async def test_who_waits_for_a_run_is_told_which_others_have_ended_too(system):
 async def test_who_waits_for_a_run_gets_it_as_it_is_when_patience_is_over(system):
     await system.deploy()
     run_id = await system.began()
+    began = asyncio.get_running_loop().time()
     assert (await system.call("wait_run", run_id, 0.1)).run.state == "running"
+    assert asyncio.get_running_loop().time() - began >= 0.1
     with pytest.raises(RunUnknown):
         await system.call("wait_run", "0" * 24, 0.1)

@@ -1,9 +1,11 @@
 """Claims of several attempts at once, and of one with the commit that queues it, on a real MongoDB."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
-from pymongo.errors import WriteError
+from pymongo import UpdateMany
+from pymongo.errors import BulkWriteError, WriteError
 
 from lightflow.core.ids import new_id
 from lightflow.core.states import Reason, State
@@ -133,6 +135,37 @@ async def test_outcomes_that_go_together_take_their_successors_along(engine, beg
     assert [each.taken["task"] for each in committed[1:]] == ["b", "d"]
     assert commands == [12, 8], "what is behind a refused one goes into another command"
     assert await engine.states(dag_run) == {"a": "succeeded", "b": "running", "c": "succeeded", "d": "running"}
+
+
+async def test_what_broke_off_half_way_lets_no_other_outcome_pass_for_whole(engine, begun):
+    await begun(*"abcd", edges="a>b c>d")
+    tasks, _ = await engine.worker.claim_several(["task"], new_id(), 2)
+    dag = (await engine.specs.get(tasks[0]["version"])).dag("main")
+    ends = [end_of(task, dag, engine.succeeds(), engine.bounds, False) for task in tasks]
+    changes = [commit(task, dag, end.outcome, end.settlement, None) for task, end in zip(tasks, ends, strict=True)]
+    nothing = UpdateMany({"_id": "nothing"}, {"$set": {"state": "queued"}})
+    broken = UpdateMany({"_id": tasks[1]["_id"]}, [{"$set": {"output": {"$divide": [1, 0]}}}])
+    results = await engine.worker.commit_several(
+        [Commit(fence(tasks[0]), changes[0], [nothing], 2), Commit(fence(tasks[1]), changes[1], [broken], 2)]
+    )
+    assert (results[0], type(results[1])) == (Committed(True, whole=False), BulkWriteError)
+
+
+async def test_what_is_claimed_is_in_the_name_that_went_with_the_command(engine, begun):
+    await begun(*"ab", edges="a>b")
+    worker = engine.worker
+    task, name = await worker.claim(["task"], new_id()), worker._member.incarnation
+    commit_several = worker.commit_several
+
+    async def reborn(commits):
+        made = await commit_several(commits)
+        worker._member = replace(worker._member, incarnation="another")
+        return made
+
+    worker._commits.make = reborn
+    committed = await finish(engine, task)
+    assert committed.taken["holder"] == name
+    assert not worker.is_mine(committed.taken)
 
 
 async def test_outcomes_that_go_together_share_no_fate(engine, begun):

@@ -149,8 +149,9 @@ class Run:
             return max(until - monotonic(), 0.0)
 
         def wait() -> Iterator[None]:
-            if left() and not self._known.is_final:
-                self._open.wait(self._known, None if timeout is None else left())
+            # Again where the service's clock goes faster than this one.
+            while (patience := left()) and not self._known.is_final:
+                self._open.wait(self._known, None if patience == inf else patience)
             return iter(())
 
         try:
@@ -159,7 +160,7 @@ class Run:
         except (RequestFailed, NoControlService):
             if left():
                 raise
-        if not self._known.is_final and not left():
+        if not self._known.is_final:
             raise TimeoutError(f"run {self.id} is {self._known.message.state} after {timeout:g} s")
         return self.state
 
@@ -189,11 +190,11 @@ class Run:
 
         With `now`, what still runs after `engine.stop_grace` (10 s) is killed. A run that is over stays as it is.
         """
-        self._known.message = self._control.stop_run(self.id, now=now)
+        self._known.hear(self._control.stop_run(self.id, now=now))
 
     def _fresh(self) -> "pb.Run":
         if not self._known.is_final:
-            self._known.message = self._control.get_run(self.id)
+            self._known.hear(self._control.get_run(self.id))
         return self._known.message
 
 

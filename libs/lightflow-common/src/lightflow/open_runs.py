@@ -1,6 +1,6 @@
 """Runs that a client has started and not seen end: who waits for one of them is told of the ends of others, too."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -18,9 +18,16 @@ AT_ONCE = 100
 
 @dataclass(slots=True, weakref_slot=True)
 class Known:
-    """What was last heard of a run."""
+    """What was last heard of a run, by any thread."""
 
     message: "pb.Run"
+    _lock: Lock = field(default_factory=Lock)
+
+    def hear(self, message: "pb.Run") -> None:
+        """Take this for what the run is now, unless it is known to have ended: the answer is older then."""
+        with self._lock:
+            if not self.is_final:
+                self.message = message
 
     @property
     def is_final(self) -> bool:
@@ -47,8 +54,8 @@ class OpenRuns:
         with self._lock:
             others = list(islice((other for other in self._runs if other != run_id), AT_ONCE))
         answer = self._control.wait_run(run_id, patience, others)
-        run.message = answer.run
+        run.hear(answer.run)
         with self._lock:
             for ended in (*answer.ended, *([answer.run] if run.is_final else [])):
                 if (known := self._runs.pop(ended.run_id, None)) is not None:
-                    known.message = ended
+                    known.hear(ended)

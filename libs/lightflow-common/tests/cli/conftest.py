@@ -74,6 +74,7 @@ class Control(control_pb2_grpc.ControlServiceServicer):
         self.changes: queue.SimpleQueue[pb.WatchRunResponse | None] = queue.SimpleQueue()
         self.watched: list[pb.WatchRunResponse] | None = None
         self.ended = threading.Event()
+        self.hasty = False  # with a clock that goes much faster than the client's
         self.pieces: list[pb.StreamLogsResponse] = []
         self.events: list[pb.Event] = []
         self.workers: list[pb.Worker] = []
@@ -124,7 +125,7 @@ class Control(control_pb2_grpc.ControlServiceServicer):
 
     def WaitRun(self, request: pb.WaitRunRequest, context: Any) -> pb.WaitRunResponse:
         self._take(request)
-        if self.runs[request.run_id].state == "running":
+        if self.runs[request.run_id].state == "running" and not self.hasty:
             self.ended.wait(request.patience.ToTimedelta().total_seconds() if request.HasField("patience") else None)
         ended = [_without_dags(run) for run_id, run in self.runs.items() if run_id in request.others]
         return pb.WaitRunResponse(

@@ -17,6 +17,7 @@ from lightflow.core.errors import (
     WorkflowUnknown,
 )
 from lightflow.core.states import State
+from lightflow.open_runs import Known
 
 RUN_ID = "65f1a0c3d2e4b5a697887766"
 
@@ -104,6 +105,21 @@ def test_wait_gives_up_after_its_timeout(control: Any) -> None:
         with pytest.raises(TimeoutError, match=r"is running after 0\.1 s"):
             run.wait(timeout=0.1)
         assert run.state is State.RUNNING
+
+
+def test_wait_gives_up_no_sooner_where_the_clock_of_the_service_goes_faster(control: Any) -> None:
+    control.runs[RUN_ID] = control.make_run("running")
+    control.hasty = True
+    with Client() as client, pytest.raises(TimeoutError, match="is running"):
+        client.run(RUN_ID).wait(timeout=0.2)
+    assert len(control.requests(pb.WaitRunRequest)) > 1
+
+
+def test_a_late_answer_of_an_open_run_does_not_undo_its_end() -> None:
+    known = Known(pb.Run(run_id=RUN_ID, state="running"))
+    for state in ("succeeded", "running"):
+        known.hear(pb.Run(run_id=RUN_ID, state=state))
+    assert known.message.state == "succeeded"
 
 
 def test_the_result_of_a_task_is_its_data(control: Any) -> None:

@@ -109,7 +109,7 @@ class Store:
             change |= {"cleanup": True, "dirty": ids.new_id()}
         update: Document = {"$set": change, "$currentDate": stamps}
         expected, saved = self._expected(run, target), {**run.document, **change}
-        if "dirty" in saved and ends_look(run, decision) and not cleanup:
+        if "dirty" in saved and ends_look(run, decision) and not cleanup and not decision.stop_dags:
             update["$unset"] = {"dirty": ""}
             expected["dirty"] = saved.pop("dirty")
         step = Expecting(run.id, mark, UpdateOne(expected, update, array_filters=filters or None))

@@ -1,6 +1,7 @@
 """Watching runs: changes, events and logs, as they come. Facts are read from the record; a look only says when."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from math import inf
@@ -10,12 +11,16 @@ from typing import Final
 from lightflow.control.v1 import control_pb2 as pb
 from lightflow.core.states import FINAL, State
 from lightflow.runtime.logs import LogPosition, read_logs
+from lightflow.runtime.mongo import Document
+from lightflow.runtime.process import UNREACHABLE
 from lightflow.runtime.rpc.requests import timestamp
 from lightflow_scheduler import checks, events, messages
 from lightflow_scheduler.collaborators import Collaborators
 from lightflow_scheduler.runs import HIDDEN, Runs
 from lightflow_scheduler.tasks import FIELDS, Tasks, task_of
 from lightflow_scheduler.waiting import soon
+
+logger = logging.getLogger(__name__)
 
 LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -74,15 +79,22 @@ class Watching:
         """A run without its DAG runs once it is final or patience is over, and those of the others that are final."""
         others = checks.run_ids("others", request.others)
         clock = asyncio.get_running_loop().time
-        patience = request.patience.ToTimedelta().total_seconds() if request.HasField("patience") else inf
-        until = clock() + patience
+        patience = request.patience
+        until = clock() + patience.seconds + patience.nanos / 1e9 if request.HasField("patience") else inf
         async with self._with.notifier.subscribe("run") as looks:
             run = await self._runs.find(request.run_id)
             while run["state"] not in FINAL and (left := until - clock()) > 0:
                 await soon(looks, min(left, self._with.recheck), run=run["_id"])
                 run = await self._runs.find(run["_id"])
-        ended = await self._runs.ended(others) if others else []
-        return pb.WaitRunResponse(run=messages.run(run), ended=map(messages.run, ended))
+        return pb.WaitRunResponse(run=messages.run(run), ended=map(messages.run, await self._ended(others)))
+
+    async def _ended(self, run_ids: list[str]) -> list[Document]:
+        """Those of these runs that are known to be final."""
+        try:
+            return await self._runs.ended(run_ids) if run_ids else []
+        except UNREACHABLE as error:  # the answer that was asked for is there, and they will be asked about again
+            logger.debug("it was not asked which other runs have ended: %s", error)
+            return []
 
     async def events(self, request: pb.WatchEventsRequest) -> AsyncIterator[pb.WatchEventsResponse]:
         """From when on, then every event since, once; those of a single run until it is final."""

@@ -25,7 +25,7 @@ PATIENCE = 0.05
 
 @dataclass
 class TaskWorker:
-    """Runs attempts. It is hinted at them, but claims whatever is oldest: a hint is only the reason to ask."""
+    """Runs attempts. It is hinted at them, but asks for whatever is oldest: a hint is only the reason to ask."""
 
     tools: Tools
     waiting: Waiting

@@ -84,8 +84,9 @@ class Store:
         if not found:
             return [], False
         steps = [UpdateOne(_as_found(task), self._claimed(operation)) for task in found]
-        taken = (await self._task_runs.bulk_write(steps, ordered=False)).matched_count
+        # In the name that goes with the command: this worker may have another by the time of the answer.
         mine = [self._as_claimed(task, operation) for task in found]
+        taken = (await self._task_runs.bulk_write(steps, ordered=False)).matched_count
         return mine if taken == len(found) else await self.claimed_by(operation), len(found) == most
 
     def _claimed(self, operation: str) -> list[Document]:
@@ -131,6 +132,7 @@ class Store:
         """
         follows: list[UpdateMany | UpdateOne] = []
         most = 1
+        taken = None
         if end.follows is not None:
             ready, skipped = end.follows.ready, end.follows.skipped
             follows += moves.follow(task["dag_run"], ready, skipped, [task["index"]])
@@ -138,12 +140,13 @@ class Store:
         if take is not None:
             follows.append(UpdateOne(_as_found(take.task), self._claimed(take.operation)))
             most += 1
+            taken = self._as_claimed(take.task, take.operation)  # in the name that goes with the command
         change = attempts.commit(task, dag, end.outcome, end.settlement, output)
         committed = await self._commits.one(Commit(attempts.fence(task), change, follows, most))
         if take is None or not committed.accepted:
             return committed
         if committed.whole:
-            return replace(committed, taken=self._as_claimed(take.task, take.operation))
+            return replace(committed, taken=taken)
         return replace(committed, taken=next(iter(await self.claimed_by(take.operation)), None))
 
     async def commit_several(self, commits: Sequence[Commit]) -> list[Committed | Exception]:
@@ -157,9 +160,10 @@ class Store:
             except BulkWriteError as error:
                 failed = failures(error)[0]["index"]
                 done = _before(left, failed)
-                results += _accepted(done, error.details["nMatched"])
-                # What is behind it was not made: that goes into another command.
                 is_first = failed == sum(len(commit.steps) for commit in done)
+                # Of a commit that broke off half way its first steps are counted, too: nothing is known of the others.
+                results += _accepted(done, error.details["nMatched"] if is_first else 0)
+                # What is behind it was not made: that goes into another command.
                 results.append(await self._alone(left[len(done)]) if is_first else error)
         return results
 

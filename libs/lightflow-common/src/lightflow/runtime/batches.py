@@ -39,7 +39,7 @@ class Batches(Generic[Step, Result]):
         """What came of a step; raises what is wrong with it, or became of the command that it was part of."""
         done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((step, done))
-        if self._making is None:
+        if self._making is None or self._making.done():
             self._making = asyncio.create_task(self._make())
         return await done
 
@@ -47,7 +47,12 @@ class Batches(Generic[Step, Result]):
         while self._waiting:
             async with self.turns:
                 batch, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
-                results = await self._results([step for step, _ in batch])
+                try:
+                    results = await self._results([step for step, _ in batch])
+                except BaseException:  # cancelled: so are they
+                    for _, done in batch:
+                        done.cancel()
+                    raise
             for (_, done), result in zip(batch, results, strict=True):
                 _settle(done, result)
         self._making = None

@@ -41,7 +41,7 @@ class RunStore:
         # That something was freed need not be durable: what was replaced is not read, whether it is still there or not.
         self._freed = self._records.with_options(write_concern=WriteConcern(w=1, j=False))
         self._payloads = payloads
-        self._removals = Batches(self._remove_several, turns)
+        self._removals = Batches(self._remove_several)  # with turns of its own: it may take many commands
         self._contents = Batches(self._any_hold, turns)
         self._found: dict[tuple[Any, Parts], tuple[str, ...]] = {}
 
