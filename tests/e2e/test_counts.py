@@ -20,7 +20,7 @@ from lightflow.runtime.notify import signal_url
 from lightflow.runtime.sources import gather
 
 LENGTH, WIDTH, RUNS, TOGETHER = 50, 200, 20, 100
-SHARED = {"mongodb": 20.0, "redis": 12.0}
+SHARED = {"mongodb": 12.0, "redis": 10.0}
 """The most that each of many runs costs that are started together, without loading its file."""
 MONGODB_PER_SECOND = 3.0
 REDIS_PER_SECOND = 10.0
