@@ -21,13 +21,13 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Self
 
-from lightflow.core.errors import LightflowException, NoControlService, RequestFailed, WorkflowImportError
+from lightflow.core.errors import LightflowException, RequestFailed, WorkflowImportError
 from lightflow.core.ids import new_id
 from lightflow.core.outcomes import ErrorInfo
 from lightflow.core.states import State
 from lightflow.open_runs import Known, OpenRuns
 from lightflow.runtime.loglines import LogLines, Writer
-from lightflow.runtime.reopening import reopened
+from lightflow.runtime.reopening import OUTAGE, reopened
 from lightflow.runtime.rpc.client import ControlClient
 from lightflow.runtime.rpc.connection import data_dir, written_config
 from lightflow.runtime.rpc.targets import find_target
@@ -157,7 +157,7 @@ class Run:
         try:
             for _ in reopened(wait):
                 pass
-        except (RequestFailed, NoControlService):
+        except (RequestFailed, *OUTAGE):
             if left():
                 raise
         if not self._known.is_final:

@@ -1,4 +1,4 @@
-"""Runs that a client has started and not seen end: who waits for one of them is told of the ends of others, too."""
+"""Runs that a client holds and has not seen end: who waits for one of them is told of the ends of others, too."""
 
 from dataclasses import dataclass, field
 from itertools import islice

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from lightflow.cli.streams import Streams
-from lightflow.core.errors import NoControlService
+from lightflow.core.errors import NoControlService, ServiceUnavailable
 from lightflow.runtime.loglines import LogLines, Writer
 from lightflow.runtime.reopening import reopened
 
@@ -57,6 +57,19 @@ def flaky(*results: list[str] | None) -> Iterator[Iterator[str]]:
 def test_a_stream_that_is_cut_is_opened_again() -> None:
     streams = flaky(["a"], None, ["a", "b"])
     assert list(reopened(lambda: next(streams), pause=lambda _: False)) == ["a", None, None, "a", "b"]
+
+
+def test_a_stream_goes_on_after_its_service_could_not_reach_mongodb() -> None:
+    def streams() -> Iterator[Iterator[str]]:
+        yield broken()
+        yield iter("b")
+
+    def broken() -> Iterator[str]:
+        yield "a"
+        raise ServiceUnavailable("MongoDB", "it restarts")
+
+    opened = streams()
+    assert list(reopened(lambda: next(opened), pause=lambda _: False)) == ["a", None, "b"]
 
 
 def test_a_service_that_stays_away_is_given_up() -> None:

@@ -113,6 +113,19 @@ async def test_of_those_who_share_turns_only_two_make_steps_at_once_and_what_wai
     await under_way[0][0]
 
 
+async def test_who_waits_for_a_command_that_is_cancelled_is_cancelled_and_the_next_step_is_made() -> None:
+    server = Server()
+    batches = Batches(server.make)
+    (waiting,) = making(batches, 0)
+    await server.begun.wait()
+    assert batches._making is not None
+    batches._making.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    server.open.set()
+    assert await batches.one(1)
+
+
 async def test_a_turn_ends_with_a_command_that_fails() -> None:
     server, turns = Server(), Turns()
     server.open.set()

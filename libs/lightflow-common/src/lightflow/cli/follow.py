@@ -14,8 +14,9 @@ from lightflow.cli.render.runs import summary, waiting_lines
 from lightflow.cli.result import write_json
 from lightflow.cli.session import Session
 from lightflow.cli.streams import Happened, Streams
-from lightflow.core.errors import NoControlService, RequestFailed
+from lightflow.core.errors import RequestFailed
 from lightflow.runtime.loglines import LogLines, Writer
+from lightflow.runtime.reopening import OUTAGE
 
 if TYPE_CHECKING:
     from lightflow.control.v1 import control_pb2 as pb
@@ -65,7 +66,7 @@ class Unserved:
         """A line for each thing that waits and was not told of."""
         try:
             found = waiting_lines(self._client.get_run(self._run_id))
-        except (NoControlService, RequestFailed):
+        except (*OUTAGE, RequestFailed):
             return []  # the streams are told of an outage too, and know how long to bear it
         fresh = [line for line in found if line not in self._told]
         self._told.update(fresh)
@@ -127,7 +128,7 @@ class Follower:
         now = self._interrupts == 1
         try:
             self._client.stop_run(self._run_id, now=now)
-        except NoControlService as error:
+        except OUTAGE as error:
             shown.say(str(error))
             return
         self._interrupts += 1

@@ -4,15 +4,18 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final, TypeVar
 
-from lightflow.core.errors import NoControlService
+from lightflow.core.errors import NoControlService, ServiceUnavailable
 
 Message = TypeVar("Message")
+
+OUTAGE: Final = (NoControlService, ServiceUnavailable)
+"""What says that the system cannot be reached now: no service answers, or one that cannot reach its servers."""
 
 PATIENCE: Final = 30.0
 """Seconds without an answer after which the error counts."""
 
 _PAUSE = 0.2
-_CONNECTED = 5.0
+_CONNECTED = 10.0  # longer than a service takes to find that it cannot reach MongoDB
 
 
 def reopened(
@@ -23,7 +26,7 @@ def reopened(
 ) -> Iterator[Message | None]:
     """The messages of the stream; None wherever it was cut and starts again from its beginning.
 
-    Raises NoControlService after `patience` seconds; `pause` waits between attempts, and ends the stream by being true.
+    Raises the error after `patience` seconds of an OUTAGE; `pause` waits between attempts, and by being true ends it.
     """
     lost: float | None = None
     while True:
@@ -33,7 +36,7 @@ def reopened(
                 yield message
                 lost = None
             return
-        except NoControlService:
+        except OUTAGE:
             now = time.monotonic()
             # A stream that stayed open was connected, whether it had something to say or not.
             if lost is None or now - began > _CONNECTED:
