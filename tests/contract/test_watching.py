@@ -93,6 +93,25 @@ async def test_events_of_a_run_are_told_once_and_in_order(system):
     assert [event.id for event in again] == [event.id for event in events]
 
 
+async def test_what_a_task_did_before_the_start_of_its_dag_run_was_recorded_is_told_after_that(system):
+    await system.deploy()
+    run_id = await system.start()
+    await system.set_run(run_id, state="running", **{"starts.0.created": True})
+    watch = Watch(system.client.watch_events(run_id, since=(await system.run(run_id))["created_at"]))
+    await watch.next()
+    assert (await watch.next()).event.type == "workflow"
+    await system.add_dag_run(run_id, "main:1", state="pending")
+    await system.set_task(run_id, "main:1", 0, state="running")
+    await system.set_task(run_id, "main:1", 0, state="succeeded")
+    await system.add_dag_run(run_id, "sub:1")
+    assert (await watch.next()).event.name == "sub:1"
+    await system.set_dag_run(run_id, "main:1", state="running")
+    events = [(await watch.next()).event for _ in range(3)]
+    told = [(event.name, event.state) for event in events]
+    assert told == [("main:1", "running"), ("first", "running"), ("first", "succeeded")]
+    assert len({event.time.ToNanoseconds() for event in events}) == 1
+
+
 async def test_events_of_all_runs_begin_now(system):
     await system.deploy()
     old, run_id = await system.began(), await system.start()

@@ -189,15 +189,53 @@ def test_a_run_in_every_condition_becomes_a_message():
     assert ended.arguments["deep"]["a"][0] is None
 
 
+RUN = {"_id": "r", "workflow": "w", "state": "running", "started_at": START}
+DAG_RUN = {"_id": "d", "run": "r", "name": "d:1", "state": "running", "started_at": START}
+TASK = {"_id": "t", "task": "a", "dag": "d:1", "run": "r", "dag_run": "d"}
+PENDING = {"state": "pending", "started_at": None}
+
+
 def test_a_task_that_never_started_tells_no_event():
-    task = {"_id": "t", "task": "a", "dag": "d:1", "run": "r", "state": "skipped", "attempts": [], "finished_at": END}
-    assert list(events.of_task(task, "w")) == []
+    task = {**TASK, "state": "skipped", "attempts": [], "finished_at": END}
+    assert list(events.of_task(task, DAG_RUN, RUN)) == []
 
 
 def test_a_failed_attempt_that_is_repeated_is_no_end():
     attempts = [{"worker": "w@h", "pid": 1, "started_at": START}, {"worker": "w@h", "pid": 2, "started_at": END}]
-    task = {"_id": "t", "task": "a", "dag": "d:1", "run": "r", "state": "running", "attempts": attempts}
-    assert [(event.id, event.pid) for event in events.of_task(task, "w")] == [("t#1:started", 1), ("t#2:started", 2)]
+    task = {**TASK, "state": "running", "attempts": attempts}
+    told = [(event.id, event.pid) for event in events.of_task(task, DAG_RUN, RUN)]
+    assert told == [("t#1:started", 1), ("t#2:started", 2)]
+
+
+def test_nothing_of_a_part_is_told_as_earlier_than_the_start_of_the_whole_though_it_was_claimed_before():
+    task = {**TASK, "state": "succeeded", "attempts": [{"started_at": START}], "finished_at": START}
+    late = {**DAG_RUN, "started_at": END}
+    told = [*events.of_task(task, late, RUN), *events.of_dag_run(late, RUN), *events.of_run(RUN)]
+    ordered = sorted(told, key=events.order)
+    assert [event.id for event in ordered] == ["r:started", "d:started", "t#1:started", "t#1:succeeded"]
+    assert {event.time.ToDatetime(UTC) for event in ordered[1:]} == {END}
+    assert ordered[-1].duration.ToTimedelta() == timedelta(0)
+
+
+@pytest.mark.parametrize(("run", "dag_run"), [(RUN | PENDING, DAG_RUN), (RUN, DAG_RUN | PENDING)])
+def test_a_part_waits_for_the_start_of_the_whole_to_be_on_record(run, dag_run):
+    task = {**TASK, "state": "running", "attempts": [{"started_at": START}]}
+    assert list(events.of_task(task, dag_run, run)) == []
+    assert events.are_early(run, dag_run)
+
+
+def test_a_part_of_what_ended_before_it_began_waits_for_nothing():
+    stopped = {**RUN, "state": "stopped", "started_at": None, "finished_at": END}
+    assert list(events.of_dag_run(DAG_RUN, stopped)) == []
+    assert not events.are_early(stopped, DAG_RUN)
+
+
+def test_of_what_happens_at_one_time_the_whole_begins_before_its_parts_and_ends_after_them():
+    over = {"state": "succeeded", "started_at": START, "finished_at": START}
+    run, dag_run, task = RUN | over, DAG_RUN | over, TASK | over | {"attempts": [{"started_at": START}]}
+    told = [*events.of_task(task, dag_run, run), *events.of_dag_run(dag_run, run), *events.of_run(run)]
+    ordered = [event.id for event in sorted(told, key=events.order)]
+    assert ordered == ["r:started", "d:started", "t#1:started", "t#1:succeeded", "d:succeeded", "r:succeeded"]
 
 
 def test_a_failed_run_is_told_as_aborted_and_its_state_tells_the_difference():

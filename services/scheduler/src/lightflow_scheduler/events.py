@@ -19,6 +19,8 @@ _ENDS: Final = {
     State.FAILED: JobEventName.Aborted,
 }
 
+_DEPTH: Final = {JobType.Workflow: -2, JobType.Dag: -1, JobType.Task: 0}
+
 
 def of_run(run: Document) -> Iterator[pb.Event]:
     """The start and the end of a run."""
@@ -26,7 +28,7 @@ def of_run(run: Document) -> Iterator[pb.Event]:
     yield from _of_span(run, {**about, "queue": run.get("queue") or ""}, run["_id"])
 
 
-def of_dag_run(dag_run: Document, workflow: str) -> Iterator[pb.Event]:
+def of_dag_run(dag_run: Document, run: Document) -> Iterator[pb.Event]:
     """The start and the end of a DAG run."""
     about = {
         "type": JobType.Dag,
@@ -34,12 +36,12 @@ def of_dag_run(dag_run: Document, workflow: str) -> Iterator[pb.Event]:
         "dag": dag_run["name"],
         "run_id": dag_run["run"],
         "queue": dag_run.get("queue") or "",
-        "workflow": workflow,
+        "workflow": run["workflow"],
     }
-    yield from _of_span(dag_run, about, dag_run["_id"])
+    yield from _of_span(dag_run, about, dag_run["_id"], run)
 
 
-def of_task(task: Document, workflow: str) -> Iterator[pb.Event]:
+def of_task(task: Document, dag_run: Document, run: Document) -> Iterator[pb.Event]:
     """The start of each attempt of a task, and the end of the task; one that never started tells nothing."""
     attempts = task.get("attempts") or ()
     about = {
@@ -48,13 +50,24 @@ def of_task(task: Document, workflow: str) -> Iterator[pb.Event]:
         "dag": task["dag"],
         "run_id": task["run"],
         "queue": task.get("queue") or "",
-        "workflow": workflow,
+        "workflow": run["workflow"],
     }
     for number, attempt in enumerate(attempts, 1):
         span = {**attempt, "state": State.RUNNING}
         if number == len(attempts):
             span |= {"state": task["state"], "finished_at": task.get("finished_at")}
-        yield from _of_span(span, {**about, "attempt": number}, f"{task['_id']}#{number}")
+        yield from _of_span(span, {**about, "attempt": number}, f"{task['_id']}#{number}", run, dag_run)
+
+
+def are_early(*wholes: Document) -> bool:
+    """Whether it is not on record yet that what these parts belong to has begun: a part is hinted at before that."""
+    return any(whole.get("started_at") is None and whole["state"] == State.PENDING for whole in wholes)
+
+
+def order(event: pb.Event) -> tuple[int, int, int]:
+    """By time, a thousandth of a second; within that what is whole encloses its parts."""
+    depth = _DEPTH[event.type]
+    return event.time.seconds, event.time.nanos, depth if event.state == State.RUNNING else -depth
 
 
 def newest(times: Iterable[datetime | None], otherwise: datetime) -> datetime:
@@ -62,15 +75,17 @@ def newest(times: Iterable[datetime | None], otherwise: datetime) -> datetime:
     return max((time for time in times if time is not None), default=otherwise)
 
 
-def _of_span(span: Document, about: Mapping[str, Any], id_: str) -> Iterator[pb.Event]:
+def _of_span(span: Document, about: Mapping[str, Any], id_: str, *wholes: Document) -> Iterator[pb.Event]:
+    """Nothing of a part is told, and no time of it is earlier, than the starts of what it belongs to."""
     start, end = span.get("started_at"), span.get("finished_at")
-    if start is None:
+    starts = [time for each in (*wholes, span) if (time := each.get("started_at")) is not None]
+    if len(starts) <= len(wholes):
         return
     about = {**about, "worker": span.get("worker") or "", "pid": span.get("pid") or 0}
-    told = JobEventName.Started
-    yield pb.Event(id=f"{id_}:started", event=told, state=State.RUNNING, time=timestamp(start), **about)
+    told, begun = JobEventName.Started, max(starts)
+    yield pb.Event(id=f"{id_}:started", event=told, state=State.RUNNING, time=timestamp(begun), **about)
     ending = _ENDS.get(span["state"])
     if end is not None and ending is not None:
         took = duration(seconds_between(start, end))
-        id_ = f"{id_}:{span['state']}"
-        yield pb.Event(id=id_, event=ending, state=span["state"], time=timestamp(end), duration=took, **about)
+        id_, ended = f"{id_}:{span['state']}", max(begun, end)
+        yield pb.Event(id=id_, event=ending, state=span["state"], time=timestamp(ended), duration=took, **about)

@@ -37,7 +37,7 @@ AT_ONCE: Final = 1000
 """Documents that are held at once of those that changed."""
 
 _OPEN = [state.value for state in State if state not in FINAL]
-_TASK_EVENT = dict.fromkeys(["run", "dag", "task", "queue", "state", "finished_at", "changed_at"], 1) | {
+_TASK_EVENT = dict.fromkeys(["run", "dag_run", "dag", "task", "queue", "state", "finished_at", "changed_at"], 1) | {
     f"attempts.{name}": 1 for name in ("worker", "pid", "started_at")
 }
 
@@ -109,9 +109,11 @@ class Watching:
                 now = await self._now()
                 final = bool(run_id) and (await self._runs.find(run_id))["state"] in FINAL
                 begin = max(since, cursor - OVERLAP)
-                for event in sent.fresh(await self._events(run_id, begin), begin):
+                found, early = await self._events(run_id, begin)
+                for event in sent.fresh(found, begin):
                     yield pb.WatchEventsResponse(event=event)
-                cursor = now
+                if not early:
+                    cursor = now
                 if not final:
                     await asyncio.sleep(THROTTLE)
                     await soon(looks, self._with.recheck, **concerned)
@@ -142,17 +144,24 @@ class Watching:
         changes.since = max(changes.since, newest - OVERLAP)
         return fresh
 
-    async def _events(self, run_id: str, since: datetime) -> list[pb.Event]:
+    async def _events(self, run_id: str, since: datetime) -> tuple[list[pb.Event], bool]:
+        """What happened since, and whether there is more to tell of it once the start of the whole is on record."""
         changed = {"changed_at": {"$gte": since}}
         wanted = {"_id": run_id} if run_id else {"$or": [{"state": {"$in": _OPEN}}, changed]}
         runs = {run["_id"]: run async for run in self._db["runs"].find(wanted, HIDDEN | {"arguments": 0})}
         within = {"run": {"$in": list(runs)}, **changed}
+        tasks = await self._db["task_runs"].find(within, _TASK_EVENT).to_list()
+        wholes = {"_id": {"$in": list({task["dag_run"] for task in tasks})}}
+        dag_runs = {dag["_id"]: dag async for dag in self._db["dag_runs"].find({"$or": [within, wholes]}, {"data": 0})}
         found = [event for run in runs.values() for event in events.of_run(run)]
-        async for dag_run in self._db["dag_runs"].find(within, {"data": 0}):
-            found += events.of_dag_run(dag_run, runs[dag_run["run"]]["workflow"])
-        async for task in self._db["task_runs"].find(within, _TASK_EVENT):
-            found += events.of_task(task, runs[task["run"]]["workflow"])
-        return found
+        early = False
+        for dag_run in dag_runs.values():
+            found += events.of_dag_run(dag_run, run := runs[dag_run["run"]])
+            early |= events.are_early(run, dag_run)
+        for task in tasks:
+            if (whole := dag_runs.get(task["dag_run"])) is not None:  # else it was removed meanwhile
+                found += events.of_task(task, whole, runs[whole["run"]])
+        return found, early
 
     async def _now(self) -> datetime:
         """The time of the server, which is the time that documents carry."""
@@ -194,4 +203,4 @@ class Sent:
             if time >= since and event.id not in self._sent:
                 fresh[event.id] = event
                 self._sent[event.id] = time
-        return sorted(fresh.values(), key=lambda event: (event.time.seconds, event.time.nanos))
+        return sorted(fresh.values(), key=events.order)
