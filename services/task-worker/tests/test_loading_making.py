@@ -1,6 +1,8 @@
 """A workflow file becomes a version, or an error that says what is wrong with it and where."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -192,13 +194,37 @@ async def test_a_process_that_a_file_starts_ends_before_the_next_load(workshop, 
         f"Path('{folder}/pid').write_text(str(pid))\nd = Dag('d', schema={{PythonTask('a'): None}})\n"
     )
     await workshop.make(text)
+    maker.prepare()
     await maker._next
     assert not is_alive(int((folder / "pid").read_text()))
 
 
 async def test_a_load_that_waited_forked_may_have_died(workshop, maker):
     await workshop.make(GOOD)
+    maker.prepare()
     child = await maker._next
     os.kill(child.pid, 9)
     await child._guard.ended(child.pid)
     await workshop.make(GOOD)
+
+
+REHEARSAL = """
+import random, signal, sys
+from cloudpickle import cloudpickle
+from lightflow_task_worker.child import load, roles
+
+def traces():
+    pickles = cloudpickle._PICKLE_BY_VALUE_MODULES, dict(cloudpickle._DYNAMIC_CLASS_TRACKER_BY_ID)
+    timer = signal.getitimer(signal.ITIMER_REAL), signal.getsignal(signal.SIGALRM)
+    chance = random.getstate(), cloudpickle._get_or_create_tracker_id
+    return repr([sys.path, sorted(sys.modules), pickles, timer, chance])
+
+before = traces()
+answer = load.rehearse()
+print(before == traces(), [shard["dag"] for shard in answer["shards"]])
+"""
+
+
+def test_a_rehearsal_is_a_whole_load_and_leaves_no_trace():
+    told = subprocess.run([sys.executable, "-c", REHEARSAL], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "True ['main']"

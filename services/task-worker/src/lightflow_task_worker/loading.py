@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import time
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,12 +21,15 @@ from lightflow.runtime.payloads import Payloads
 from lightflow_task_worker.guards import Guards
 from lightflow_task_worker.listing import list_workflows
 from lightflow_task_worker.making import Failed, Maker, failure
-from lightflow_task_worker.publishing import publish
+from lightflow_task_worker.publishing import is_published, publish
 from lightflow_task_worker.versions import extract, prune
 
 logger = logging.getLogger(__name__)
 
 _PAUSE = 1.0  # seconds until MongoDB is asked again after it did not answer
+_REST = 0.02  # seconds from an answer to the preparation of the next: who asked has other work for the processors
+_EXPECTED = 100  # sources whose last version is remembered
+_CONFIRMED = 1.0  # seconds for which a confirmation is good: afterwards the version may have been removed as unused
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,8 @@ class Loader:
         self._maker = Maker(guards, settings.limit)
         self._asked = asyncio.Event()
         self._busy = False
+        self._rest: asyncio.TimerHandle | None = None
+        self._expected: dict[Path, str] = {}
 
     async def serve(self) -> None:
         """Answer what is asked, until cancelled."""
@@ -65,6 +71,8 @@ class Loader:
                     self._asked.clear()
                     await self._answer_all()
             finally:
+                if self._rest is not None:
+                    self._rest.cancel()
                 listening.cancel()
                 await asyncio.wait({listening})
                 await self._maker.close()
@@ -84,6 +92,7 @@ class Loader:
                 self._busy = True
                 result = await self._result(question)
                 await self._answer(question, result)
+                self._rest = asyncio.get_running_loop().call_later(_REST, self._maker.prepare)
         except PyMongoError as error:
             logger.warning("no workflow can be loaded while MongoDB does not answer: %s", error)
             asyncio.get_running_loop().call_later(_PAUSE, self._asked.set)
@@ -131,11 +140,30 @@ class Loader:
         else:
             name = str(source["name"])
             file = await asyncio.to_thread(find_file, name, self._settings.workflows)
+        # Most files are as they were: while one is executed, its last version is confirmed.
+        expected = self._expected.pop(file, None)
+        confirmed, asked = asyncio.create_task(self._confirmed(expected)), time.monotonic()
         made = await self._maker.make(file, name, libraries)
         if isinstance(made, Failed):
             return {"error": made.error}
-        await publish(self._database, self._payloads, made)
-        return {"version": made.version}
+        version = made.version
+        if version != expected or time.monotonic() - asked > _CONFIRMED or not await confirmed:
+            await publish(self._database, self._payloads, made)
+        self._expect(file, version)
+        return {"version": version}
+
+    async def _confirmed(self, version: str | None) -> bool:
+        try:
+            return version is not None and await is_published(self._database, version)
+        except PyMongoError as error:
+            logger.debug("version %s could not be confirmed: %s", version, error)
+            return False
+
+    def _expect(self, file: Path, version: str) -> None:
+        """That this will be the file's version the next time, too; of many files it is forgotten."""
+        self._expected[file] = version
+        if len(self._expected) > _EXPECTED:
+            del self._expected[next(iter(self._expected))]
 
     async def _uploaded(self, handle: str) -> Path:
         """The workflow file of an upload, extracted where the same upload always lies."""

@@ -52,13 +52,14 @@ def failure(error: LightflowException, traceback: str = "") -> Failed:
 
 
 class Maker:
-    """Executes workflow files, one at a time, each in a fresh child: the next one is forked beforehand."""
+    """Executes workflow files, one at a time, each in a fresh child, which `prepare` forks beforehand."""
 
     def __init__(self, guards: Guards, limit: float) -> None:
         self._guards = guards
         self._limit = limit
         self._guard: Guard | None = None
         self._next: asyncio.Task[ChildProcess] | None = None
+        self._used: ChildProcess | None = None
 
     async def make(self, file: Path, name: str, libraries: Sequence[Path]) -> Made | Failed:
         """What the file defines, or why it cannot be loaded; takes `limit` seconds at most."""
@@ -82,7 +83,12 @@ class Maker:
             message = f"The process that executed {str(file)!r} {how}; see what the file does when it is imported"
             return failure(WorkflowImportError(message, str(file)), printed.decode(errors="replace"))
         finally:
-            self._next = asyncio.create_task(self._replace(child))
+            self._used = child
+
+    def prepare(self) -> None:
+        """End the child that was used and fork the next: not while somebody waits for what the last one made."""
+        if self._next is None:
+            self._next = asyncio.create_task(self._replace())
 
     async def close(self) -> None:
         """End the processes."""
@@ -94,13 +100,20 @@ class Maker:
             self._guards.forget(self._guard)
 
     async def _fresh(self) -> ChildProcess:
-        # Taken before it is awaited: one that failed must not be met again.
-        waiting, self._next = self._next, None
-        child = await (waiting or asyncio.create_task(self._fork()))
-        return await self._replace(child) if child.has_ended else child
+        while True:
+            self.prepare()
+            assert self._next is not None
+            # Taken before it is awaited: one that failed must not be met again.
+            waiting, self._next = self._next, None
+            child = await waiting
+            if not child.has_ended:
+                return child
+            self._used = child
 
-    async def _replace(self, child: ChildProcess) -> ChildProcess:
-        await child.end()
+    async def _replace(self) -> ChildProcess:
+        if self._used is not None:
+            await self._used.end()
+            self._used = None
         return await self._fork()
 
     async def _fork(self) -> ChildProcess:

@@ -14,12 +14,16 @@ CODE = 4 * 1024 * 1024
 """Bytes of code that lie in the document of a version at the most: it may have 16 MB, and large graphs much code."""
 
 
+async def is_published(database: Database, version: str) -> bool:
+    """Whether the version is stored. One operation says that, and keeps what removes unused versions off it."""
+    found = await database["workflows"].update_one({"_id": version}, {"$currentDate": {"loaded_at": True}})
+    return found.matched_count > 0
+
+
 async def publish(database: Database, payloads: Payloads, made: Made) -> None:
     """Store the version unless it is there; either way it counts as used now. Doing it twice is doing it once."""
     version = made.version
-    # One operation says whether it is there, and keeps what removes unused versions off it.
-    seen = await database["workflows"].update_one({"_id": version}, {"$currentDate": {"loaded_at": True}})
-    if seen.matched_count:
+    if await is_published(database, version):
         return
     document = await _document(payloads, made, f"version:{version}")
     times = {"created_at": True, "loaded_at": True}

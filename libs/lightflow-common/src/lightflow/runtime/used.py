@@ -42,8 +42,8 @@ def _reached(folder: Path, waiting: list[Path]) -> list[Path]:
 
 def _used(file: Path, folder: Path) -> list[Path]:
     """The files in the folder that a source file imports, names, or may import by a name that it computes."""
-    used = [source for name in sorted(imported(file)) for source in _beside(folder, name)]
     nodes = list(ast.walk(_tree(file)))
+    used = [source for name in sorted(_imported(nodes)) for source in _beside(folder, name)]
     texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     # os.access says no to whatever cannot be a name, where a look at the file would raise.
     near = [folder / text for text in sorted(texts) if _NEAR.fullmatch(text) and ".." not in Path(text).parts]
@@ -67,7 +67,11 @@ def _is_open(node: ast.AST) -> bool:
 
 def imported(file: Path) -> set[str]:
     """The top-level names that a source file imports absolutely, anywhere in it; none if it is not valid Python."""
-    return {name.partition(".")[0] for node in ast.walk(_tree(file)) for name in _names(node)}
+    return _imported(ast.walk(_tree(file)))
+
+
+def _imported(nodes: Iterable[ast.AST]) -> set[str]:
+    return {name.partition(".")[0] for node in nodes for name in _names(node)}
 
 
 def _tree(file: Path) -> ast.AST:
