@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from tests.e2e.support import PATIENCE
@@ -33,11 +34,18 @@ class Scene:
 
     stack: Stack
 
-    def ordinary(self) -> None:
+    def ordinary(self, file: Path = FLOW) -> None:
         """A file is uploaded and runs to its end; everything about it is as without a fault."""
         with self._client() as client:
-            run = self._persistently(lambda: client.start(FLOW, size=SIZE))
+            run = self._persistently(lambda: client.start(file, size=SIZE))
             self._ends_well(client, run)
+
+    def changed(self) -> None:
+        """The file is one that nobody has started before."""
+        with TemporaryDirectory() as folder:
+            file = Path(folder) / FLOW.name
+            file.write_text(f"{FLOW.read_text()}# {folder}\n")
+            self.ordinary(file)
 
     def stopped(self) -> None:
         """A run is stopped, and ends stopped or had ended before."""

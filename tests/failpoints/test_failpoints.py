@@ -42,6 +42,7 @@ SCENES = {
     "lightflow_scheduler.store:Store.stop_dags": Scene.stopped,
     "lightflow_scheduler.workflows:Workflows.deploy": Scene.deployed,
     "lightflow_scheduler.workflows:Workflows.undeploy": Scene.deployed,
+    "lightflow_task_worker.publishing:publish": Scene.changed,
 }
 """What reaches a step; the others are reached by an ordinary run."""
 

@@ -45,6 +45,8 @@ class Crashing:
 
     def __getattr__(self, name: str) -> Any:
         step = getattr(self._wrapped, name)
+        if not callable(step):
+            return step
 
         async def counted(*args: Any, **kwargs: Any) -> Any:
             self._steps.begin(name)
@@ -155,9 +157,9 @@ class Engine:
         specs: Any = self.specs
         return DagRunner(store, specs, Knowledge(), told, told)
 
-    def scheduler_with(self, steps: Steps) -> Scheduler:
+    def scheduler_with(self, steps: Steps, turns: Turns | None = None) -> Scheduler:
         """A scheduler that lives for so many steps."""
-        store: Any = Crashing(RunsStore(self.db, "scheduler@host", Turns()), steps)
+        store: Any = Crashing(RunsStore(self.db, "scheduler@host", turns or Turns()), steps)
         data: Any = Crashing(self.data, steps)
         told: Any = self.sent
         specs: Any = self.specs

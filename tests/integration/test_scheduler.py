@@ -6,7 +6,11 @@ import pytest
 
 from lightflow.core.ids import dag_run_id, new_id
 from lightflow.core.states import Service, State
+from lightflow.runtime.batches import MADE_AT_ONCE, Turns
 from lightflow.runtime.datastore.encoding import decode
+from lightflow_dag_runner.loop import PAUSES
+from lightflow_scheduler import loop
+from lightflow_scheduler.loop import SOON
 from lightflow_scheduler.runs import _stop
 from lightflow_scheduler.sweep import RunSweep
 
@@ -37,6 +41,39 @@ async def test_a_run_begins_with_its_arguments_stored_and_its_dag_runs_hinted_at
     assert decode(await engine.data.get(run_id, "name", "data")) == "ada"
     assert decode(await engine.data.get(run_id, "size.x", "data")) == 1
     assert [dag["name"] for dag in await engine.dag_runs(run_id)] == ["main:1"]
+    assert set(engine.sent.to(Service.DAG_RUNNER)) == {dag_run_id(run_id, "main:1")}
+
+
+def test_a_hint_may_be_ahead_of_its_dag_run_by_less_than_a_dag_runner_looks_for_one():
+    assert sum(PAUSES) > 2 * SOON
+
+
+async def test_a_hint_goes_ahead_of_its_dag_run(engine):
+    run_id = await engine.begin(*two_dags(engine))
+    with pytest.raises(engine.Crashed):
+        await engine.scheduler_with(engine.Steps(1)).look(run_id)
+    assert engine.sent.to(Service.DAG_RUNNER) == [dag_run_id(run_id, "main:1")]
+    assert await engine.dag_runs(run_id) == []
+
+
+async def test_a_hint_that_was_far_ahead_of_its_dag_run_is_repeated(engine, monkeypatch):
+    monkeypatch.setattr(loop, "SOON", -1.0)
+    run_id = await engine.begin(*two_dags(engine))
+    await engine.scheduler.look(run_id)
+    assert engine.sent.to(Service.DAG_RUNNER) == [dag_run_id(run_id, "main:1")] * 2
+
+
+async def test_a_hint_comes_after_its_dag_run_where_that_waits_for_what_others_write(engine):
+    run_id, turns = await engine.begin(*two_dags(engine)), Turns()
+    scheduler = engine.scheduler_with(engine.Steps(), turns)
+    scheduler.know(await engine.run(run_id))
+    for _ in range(MADE_AT_ONCE):
+        await turns.acquire()
+    looking = asyncio.create_task(scheduler.look(run_id))
+    await asyncio.sleep(0)
+    assert engine.sent.hints == []
+    turns.release()
+    await looking
     assert engine.sent.to(Service.DAG_RUNNER) == [dag_run_id(run_id, "main:1")]
 
 

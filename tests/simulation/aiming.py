@@ -17,6 +17,7 @@ ELSEWHERE = {
     "lightflow_task_worker.loading:Loader._claim": "as above",
     "lightflow_task_worker.loading:Loader._listen": "as above",
     "lightflow_task_worker.publishing:publish": "as above",
+    "lightflow_task_worker.publishing:is_published": "as above",
     "lightflow_task_worker.lease:Lease._end_forgotten": "a claim that comes late: tests/integration/test_worker.py",
     "lightflow_task_worker.loop:TaskWorker._pass_on": "a hint too many: rare here; tests/integration/test_worker.py",
     "lightflow_task_worker.store:Store._alone": "a late outcome: rare here; tests/integration/test_claiming.py",

@@ -1,5 +1,6 @@
 """The dag-runner's work: load a DAG run, decide, save, act."""
 
+import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Iterable
@@ -24,6 +25,9 @@ logger = logging.getLogger(__name__)
 BROADER = 16
 """By how much more predecessors are asked for when the ones asked for turn out to have ended."""
 
+PAUSES = (0.001, 0.002, 0.004, 0.008)
+"""Seconds between two reads of a DAG run that is not there: the hint may be ahead of it."""
+
 
 class StaleLook(Exception):  # noqa: N818  not an error: the look starts over
     """What a look has read is no longer so."""
@@ -41,23 +45,28 @@ class DagRunner:
 
     async def look(self, dag_run_id: str) -> None:
         """Do what is due for a DAG run; with nothing due this costs one read."""
-        while not await self._look(dag_run_id):
-            logger.debug("DAG run %s changed while it was looked at", dag_run_id)
+        pauses = iter(PAUSES)
+        while True:
+            if (dag_run := await self.store.load(dag_run_id)) is not None:
+                if await self._look(dag_run):
+                    return
+                logger.debug("DAG run %s changed while it was looked at", dag_run_id)
+            elif (pause := next(pauses, None)) is not None:
+                await asyncio.sleep(pause)
+            else:
+                logger.debug("nothing to look at: there is no DAG run %s", dag_run_id)
+                return
 
-    async def _look(self, dag_run_id: str) -> bool:
+    async def _look(self, dag_run: DagRun) -> bool:
         """One look; whether it came to an end with everything that was marked seen."""
-        dag_run = await self.store.load(dag_run_id)
-        if dag_run is None:
-            logger.debug("nothing to look at: there is no DAG run %s", dag_run_id)
-        elif dag_run.document["schema"] > SCHEMA:
-            logger.warning("DAG run %s was written by a newer release and is left to it", dag_run_id)
-        else:
-            try:
-                await self._go(dag_run)
-            except StaleLook:
-                return False
-            return len(dag_run.fresh) < AT_ONCE
-        return True
+        if dag_run.document["schema"] > SCHEMA:
+            logger.warning("DAG run %s was written by a newer release and is left to it", dag_run.id)
+            return True
+        try:
+            await self._go(dag_run)
+        except StaleLook:
+            return False
+        return len(dag_run.fresh) < AT_ONCE
 
     async def _go(self, dag_run: DagRun) -> None:
         try:

@@ -1,5 +1,6 @@
 """The scheduler's work: load a run, decide, save, act."""
 
+import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Mapping
@@ -18,6 +19,9 @@ from lightflow.runtime.notify import Notifier
 from lightflow.runtime.payloads import Payloads
 from lightflow.runtime.specs import Specs
 from lightflow_scheduler.store import Run, Store, ends_look
+
+SOON = 0.005
+"""Seconds by which a hint may be ahead of its DAG run: a third of the time for which a dag-runner looks for one."""
 
 logger = logging.getLogger(__name__)
 
@@ -69,9 +73,7 @@ class Scheduler:
             await self.store.fail(run, error)
             return False
         if queues:
-            await self.store.create_dag_runs(run, queues)
-            # They exist: tasks may be made ready meanwhile. None begins before it is recorded that the run does.
-            self._hint(run, queues)
+            await self._create(run, queues)
         ends = decision.become in FINAL
         cleanup = ends and not run.document["keep_data"] and await self.data.may_hold(run.id)
         if (saved := await self.store.save(run, decision, cleanup)) is None:
@@ -85,6 +87,19 @@ class Scheduler:
         if ends:
             await self._close(replace(run, document=saved))
         return ends_look(run, decision)
+
+    async def _create(self, run: Run, queues: Mapping[str, str]) -> None:
+        """Create DAG runs and have them looked at. Of their tasks none begins before it is recorded that the run does.
+
+        A hint takes as long as they take to be inserted, and goes ahead; a dag-runner looks again for a while.
+        """
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        if ahead := self.store.creates_at_once:
+            self._hint(run, queues)
+        await self.store.create_dag_runs(run, queues)
+        if not ahead or clock() - began > SOON:
+            self._hint(run, queues)
 
     async def _queues(self, run: Run, names: Collection[str]) -> dict[str, str]:
         """The queue of each of these DAG runs."""

@@ -68,6 +68,11 @@ class Store:
         found = await with_marked(self._db, "runs", "dag_runs", "run", run_ids, "name state reason error")
         return [None if each[0] is None else Run(each[0], tuple(each[1])) for each in found]
 
+    @property
+    def creates_at_once(self) -> bool:
+        """Whether DAG runs would be inserted without waiting for what others write."""
+        return self._dag_run_steps.is_idle
+
     async def create_dag_runs(self, run: Run, queues: Mapping[str, str]) -> None:
         """Insert the documents of these DAG runs, each with its queue, where they do not exist yet."""
         starts = [start for start in run.document["starts"] if start["name"] in queues]
