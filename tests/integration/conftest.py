@@ -1,5 +1,6 @@
 """The engine on a real MongoDB, in this process: the rules of all three services, without their processes."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -61,11 +62,19 @@ class Steps:
 
     left: int | None = None
     made: list[str] = field(default_factory=list)
+    _begun: asyncio.Event = field(default_factory=asyncio.Event)
 
     def begin(self, name: str) -> None:
         if self.left is not None and len(self.made) >= self.left:
             raise Crashed(name)
         self.made.append(name)
+        self._begun.set()
+
+    async def until(self, count: int) -> None:
+        """Wait until so many steps have begun."""
+        while len(self.made) < count:
+            self._begun.clear()
+            await self._begun.wait()
 
 
 @dataclass

@@ -9,6 +9,7 @@ from shutil import rmtree
 
 import pytest
 from pymongo import AsyncMongoClient
+from pymongo.errors import AutoReconnect
 from redis.asyncio import Redis
 
 from lightflow.core.errors import PayloadForged, WorkflowUnknown
@@ -17,6 +18,7 @@ from lightflow.runtime import sources
 from lightflow.runtime.notify import Notifier
 from lightflow.runtime.payloads import Payloads
 from lightflow.runtime.signing import Signer
+from lightflow_task_worker import loading
 from lightflow_task_worker.loading import Loader, LoadSettings
 from lightflow_task_worker.making import Made
 from lightflow_task_worker.publishing import publish
@@ -169,6 +171,66 @@ async def test_a_question_put_while_another_load_is_at_work_is_seen(database, no
         assert not first.done()
         assert "error" in await first
         assert "version" in await second
+
+
+async def test_a_load_that_dies_right_after_another_is_answered_and_the_next_one_is(database, notifier, loader, folder):
+    (folder / "flows" / "dies.py").write_text("import os, time\ntime.sleep(0.2)\nos._exit(3)\n")
+    first, second = await asyncio.gather(*(ask(database, notifier, "load", name=name) for name in ("flow", "dies")))
+    assert "version" in first
+    assert "exit code 3" in second["error"]["message"]
+    assert (await ask(database, notifier, "load", name="flow")) == first
+
+
+async def test_loads_that_follow_each_other_leave_no_descriptor_behind(database, notifier, loader):
+    def opened():
+        return len(os.listdir("/proc/self/fd"))
+
+    await ask(database, notifier, "load", name="flow")
+    before = opened()
+    for _ in range(5):
+        await asyncio.gather(*(ask(database, notifier, "load", name="flow") for _ in range(2)))
+    # One more child at the most: the next may be waiting already.
+    assert opened() <= before + 2
+
+
+async def test_a_version_that_was_removed_is_stored_by_the_next_load(database, notifier, loader):
+    version = (await ask(database, notifier, "load", name="flow"))["version"]
+    await database["workflows"].delete_one({"_id": version})
+    assert (await ask(database, notifier, "load", name="flow"))["version"] == version
+    assert await database["workflows"].count_documents({"_id": version}) == 1
+
+
+async def test_a_version_that_is_removed_while_its_file_is_executed_is_stored(
+    database, notifier, loader, folder, monkeypatch
+):
+    monkeypatch.setattr(loading, "_CONFIRMED", 0.0)
+    slow = folder / "slow"
+    waits = f"import os, time\nwhile os.path.exists({str(slow)!r}):\n    time.sleep(0.01)\n"
+    (folder / "flows" / "flow.py").write_text(FLOW + waits)
+    version = (await ask(database, notifier, "load", name="flow"))["version"]
+    slow.touch()
+    before = await database["workflows"].find_one({"_id": version})
+    async with notifier.subscribe("load") as looks, asyncio.timeout(20):
+        again = asyncio.create_task(ask(database, notifier, "load", name="flow"))
+        while (await database["workflows"].find_one({"_id": version}))["loaded_at"] == before["loaded_at"]:
+            await looks.wait(0.01)
+        await database["workflows"].delete_one({"_id": version})
+        slow.unlink()
+        assert (await again)["version"] == version
+    assert await database["workflows"].count_documents({"_id": version}) == 1
+
+
+async def test_a_load_goes_on_where_its_last_version_cannot_be_confirmed(database, notifier, loader, monkeypatch):
+    version = (await ask(database, notifier, "load", name="flow"))["version"]
+    asked = []
+
+    async def unreachable(_, version):
+        asked.append(version)
+        raise AutoReconnect("gone")
+
+    monkeypatch.setattr(loading, "is_published", unreachable)
+    assert (await ask(database, notifier, "load", name="flow"))["version"] == version
+    assert asked == [version]
 
 
 async def test_two_who_ask_for_a_version_at_once_read_it_once(database, payloads, notifier, loader, folder):

@@ -64,14 +64,14 @@ async def test_a_hint_that_was_far_ahead_of_its_dag_run_is_repeated(engine, monk
 
 
 async def test_a_hint_comes_after_its_dag_run_where_that_waits_for_what_others_write(engine):
-    run_id, turns = await engine.begin(*two_dags(engine)), Turns()
-    scheduler = engine.scheduler_with(engine.Steps(), turns)
+    run_id, turns, steps = await engine.begin(*two_dags(engine)), Turns(), engine.Steps()
+    scheduler = engine.scheduler_with(steps, turns)
     scheduler.know(await engine.run(run_id))
     for _ in range(MADE_AT_ONCE):
         await turns.acquire()
     looking = asyncio.create_task(scheduler.look(run_id))
-    await asyncio.sleep(0)
-    assert engine.sent.hints == []
+    await steps.until(1)
+    assert (steps.made, engine.sent.hints) == (["create_dag_runs"], [])
     turns.release()
     await looking
     assert engine.sent.to(Service.DAG_RUNNER) == [dag_run_id(run_id, "main:1")]

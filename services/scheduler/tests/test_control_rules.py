@@ -217,17 +217,33 @@ def test_nothing_of_a_part_is_told_as_earlier_than_the_start_of_the_whole_though
     assert ordered[-1].duration.ToTimedelta() == timedelta(0)
 
 
+CLAIMED = {**TASK, "state": "running", "attempts": [{"started_at": START}], "changed_at": END}
+
+
 @pytest.mark.parametrize(("run", "dag_run"), [(RUN | PENDING, DAG_RUN), (RUN, DAG_RUN | PENDING)])
 def test_a_part_waits_for_the_start_of_the_whole_to_be_on_record(run, dag_run):
-    task = {**TASK, "state": "running", "attempts": [{"started_at": START}]}
-    assert list(events.of_task(task, dag_run, run)) == []
-    assert events.are_early(run, dag_run)
+    told, again = events.of_reading({"r": run}, {"d": dag_run | {"changed_at": END}}, {}, [CLAIMED])
+    assert [event.id for event in told] == ([] if run["state"] == "pending" else ["r:started"])
+    assert again == END
+
+
+def test_what_has_not_begun_is_not_waited_for():
+    dag_run = DAG_RUN | PENDING | {"changed_at": END}
+    waits = {**TASK, "state": "waiting", "attempts": [], "changed_at": END}
+    told, again = events.of_reading({"r": RUN}, {"d": dag_run}, {}, [waits])
+    assert ([event.id for event in told], again) == (["r:started"], None)
 
 
 def test_a_part_of_what_ended_before_it_began_waits_for_nothing():
     stopped = {**RUN, "state": "stopped", "started_at": None, "finished_at": END}
-    assert list(events.of_dag_run(DAG_RUN, stopped)) == []
-    assert not events.are_early(stopped, DAG_RUN)
+    told, again = events.of_reading({"r": stopped}, {"d": DAG_RUN}, {}, [CLAIMED])
+    assert ([event.id for event in told], again) == (["d:started", "t#1:started"], None)
+
+
+def test_the_end_of_a_dag_run_that_was_read_after_its_tasks_is_left_to_the_next_reading():
+    ended = DAG_RUN | {"state": "succeeded", "finished_at": END}
+    told, _ = events.of_reading({"r": RUN}, {}, {"d": ended}, [CLAIMED])
+    assert [event.id for event in told] == ["r:started", "d:started", "t#1:started"]
 
 
 def test_of_what_happens_at_one_time_the_whole_begins_before_its_parts_and_ends_after_them():

@@ -59,7 +59,33 @@ def of_task(task: Document, dag_run: Document, run: Document) -> Iterator[pb.Eve
         yield from _of_span(span, {**about, "attempt": number}, f"{task['_id']}#{number}", run, dag_run)
 
 
-def are_early(*wholes: Document) -> bool:
+def of_reading(
+    runs: Mapping[str, Document],
+    dag_runs: Mapping[str, Document],
+    late: Mapping[str, Document],
+    tasks: Iterable[Document],
+) -> tuple[list[pb.Event], datetime | None]:
+    """What documents tell that were read in this order, but that DAG runs that came `late` were read after tasks.
+
+    And from when on to read again, because what was read has begun before it is on record that its whole has.
+    """
+    found = [event for run in runs.values() for event in of_run(run)]
+    held: list[datetime] = []
+    for dag_run in dag_runs.values():
+        found += of_dag_run(dag_run, run := runs[dag_run["run"]])
+        held += [dag_run["changed_at"]] if dag_run.get("started_at") and _are_early(run) else []
+    for dag_run in late.values():
+        # It may have ended since the tasks were read, whose ends come first.
+        found += of_dag_run({**dag_run, "state": State.RUNNING, "finished_at": None}, runs[dag_run["run"]])
+    for task in tasks:
+        whole = dag_runs.get(task["dag_run"]) or late.get(task["dag_run"])
+        if whole is not None:  # else it was removed meanwhile
+            found += of_task(task, whole, run := runs[task["run"]])
+            held += [task["changed_at"]] if task.get("attempts") and _are_early(run, whole) else []
+    return found, min(held, default=None)
+
+
+def _are_early(*wholes: Document) -> bool:
     """Whether it is not on record yet that what these parts belong to has begun: a part is hinted at before that."""
     return any(whole.get("started_at") is None and whole["state"] == State.PENDING for whole in wholes)
 
@@ -78,11 +104,10 @@ def newest(times: Iterable[datetime | None], otherwise: datetime) -> datetime:
 def _of_span(span: Document, about: Mapping[str, Any], id_: str, *wholes: Document) -> Iterator[pb.Event]:
     """Nothing of a part is told, and no time of it is earlier, than the starts of what it belongs to."""
     start, end = span.get("started_at"), span.get("finished_at")
-    starts = [time for each in (*wholes, span) if (time := each.get("started_at")) is not None]
-    if len(starts) <= len(wholes):
+    if start is None or _are_early(*wholes):
         return
     about = {**about, "worker": span.get("worker") or "", "pid": span.get("pid") or 0}
-    told, begun = JobEventName.Started, max(starts)
+    told, begun = JobEventName.Started, max([start, *filter(None, (whole.get("started_at") for whole in wholes))])
     yield pb.Event(id=f"{id_}:started", event=told, state=State.RUNNING, time=timestamp(begun), **about)
     ending = _ENDS.get(span["state"])
     if end is not None and ending is not None:

@@ -100,7 +100,7 @@ class Watching:
         """From when on, then every event since, once; those of a single run until it is final."""
         run_id = (await self._runs.find(request.run_id))["_id"] if request.run_id else ""
         since = messages.moment(request.since) if request.HasField("since") else await self._now()
-        cursor, sent = since, Sent()
+        begin, sent = since - OVERLAP, Sent()
         concerned = {"run": run_id} if run_id else {}
         async with self._with.notifier.subscribe("begun", "run", "dag", "task") as looks:
             yield pb.WatchEventsResponse(since=timestamp(since))
@@ -108,12 +108,10 @@ class Watching:
             while not final:
                 now = await self._now()
                 final = bool(run_id) and (await self._runs.find(run_id))["state"] in FINAL
-                begin = max(since, cursor - OVERLAP)
-                found, early = await self._events(run_id, begin)
-                for event in sent.fresh(found, begin):
+                found, again = await self._events(run_id, begin)
+                for event in sent.fresh(found, max(since, begin)):
                     yield pb.WatchEventsResponse(event=event)
-                if not early:
-                    cursor = now
+                begin = max(begin, (again or now) - OVERLAP)  # never back: what was sent before is forgotten
                 if not final:
                     await asyncio.sleep(THROTTLE)
                     await soon(looks, self._with.recheck, **concerned)
@@ -144,24 +142,20 @@ class Watching:
         changes.since = max(changes.since, newest - OVERLAP)
         return fresh
 
-    async def _events(self, run_id: str, since: datetime) -> tuple[list[pb.Event], bool]:
-        """What happened since, and whether there is more to tell of it once the start of the whole is on record."""
+    async def _events(self, run_id: str, since: datetime) -> tuple[list[pb.Event], datetime | None]:
+        """What changed since then tells, and from when on it is to be read again."""
         changed = {"changed_at": {"$gte": since}}
         wanted = {"_id": run_id} if run_id else {"$or": [{"state": {"$in": _OPEN}}, changed]}
         runs = {run["_id"]: run async for run in self._db["runs"].find(wanted, HIDDEN | {"arguments": 0})}
         within = {"run": {"$in": list(runs)}, **changed}
+        dag_runs = await self._dag_runs(within)
         tasks = await self._db["task_runs"].find(within, _TASK_EVENT).to_list()
-        wholes = {"_id": {"$in": list({task["dag_run"] for task in tasks})}}
-        dag_runs = {dag["_id"]: dag async for dag in self._db["dag_runs"].find({"$or": [within, wholes]}, {"data": 0})}
-        found = [event for run in runs.values() for event in events.of_run(run)]
-        early = False
-        for dag_run in dag_runs.values():
-            found += events.of_dag_run(dag_run, run := runs[dag_run["run"]])
-            early |= events.are_early(run, dag_run)
-        for task in tasks:
-            if (whole := dag_runs.get(task["dag_run"])) is not None:  # else it was removed meanwhile
-                found += events.of_task(task, whole, runs[whole["run"]])
-        return found, early
+        missing = {task["dag_run"] for task in tasks} - dag_runs.keys()
+        late = await self._dag_runs({"_id": {"$in": list(missing)}}) if missing else {}
+        return events.of_reading(runs, dag_runs, late, tasks)
+
+    async def _dag_runs(self, wanted: Document) -> dict[str, Document]:
+        return {dag_run["_id"]: dag_run async for dag_run in self._db["dag_runs"].find(wanted, {"data": 0})}
 
     async def _now(self) -> datetime:
         """The time of the server, which is the time that documents carry."""

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 import time
 import zipfile
 from collections.abc import Callable, Sequence
@@ -29,7 +30,7 @@ logger = logging.getLogger(__name__)
 _PAUSE = 1.0  # seconds until MongoDB is asked again after it did not answer
 _REST = 0.02  # seconds from an answer to the preparation of the next: who asked has other work for the processors
 _EXPECTED = 100  # sources whose last version is remembered
-_CONFIRMED = 1.0  # seconds for which a confirmation is good: afterwards the version may have been removed as unused
+_CONFIRMED = 0.1  # seconds for which a confirmation is good: afterwards the version may have been removed as unused
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,8 @@ class Loader:
                 self._busy = True
                 result = await self._result(question)
                 await self._answer(question, result)
-                self._rest = asyncio.get_running_loop().call_later(_REST, self._maker.prepare)
+                if question["kind"] == "load":
+                    self._prepare_soon()
         except PyMongoError as error:
             logger.warning("no workflow can be loaded while MongoDB does not answer: %s", error)
             asyncio.get_running_loop().call_later(_PAUSE, self._asked.set)
@@ -142,22 +144,29 @@ class Loader:
             file = await asyncio.to_thread(find_file, name, self._settings.workflows)
         # Most files are as they were: while one is executed, its last version is confirmed.
         expected = self._expected.pop(file, None)
-        confirmed, asked = asyncio.create_task(self._confirmed(expected)), time.monotonic()
-        made = await self._maker.make(file, name, libraries)
+        making = self._maker.make(file, name, libraries)
+        made, until = await asyncio.gather(making, self._confirmed_until(expected))
         if isinstance(made, Failed):
             return {"error": made.error}
         version = made.version
-        if version != expected or time.monotonic() - asked > _CONFIRMED or not await confirmed:
+        if version != expected or time.monotonic() > until:
             await publish(self._database, self._payloads, made)
         self._expect(file, version)
         return {"version": version}
 
-    async def _confirmed(self, version: str | None) -> bool:
+    async def _confirmed_until(self, version: str | None) -> float:
+        """Until when, on the monotonic clock, a version is known to be published; minus infinity if it is not."""
+        until = time.monotonic() + _CONFIRMED
         try:
-            return version is not None and await is_published(self._database, version)
+            return until if version is not None and await is_published(self._database, version) else -math.inf
         except PyMongoError as error:
             logger.debug("version %s could not be confirmed: %s", version, error)
-            return False
+            return -math.inf
+
+    def _prepare_soon(self) -> None:
+        if self._rest is not None:
+            self._rest.cancel()
+        self._rest = asyncio.get_running_loop().call_later(_REST, self._maker.prepare)
 
     def _expect(self, file: Path, version: str) -> None:
         """That this will be the file's version the next time, too; of many files it is forgotten."""

@@ -60,10 +60,38 @@ class Maker:
         self._guard: Guard | None = None
         self._next: asyncio.Task[ChildProcess] | None = None
         self._used: ChildProcess | None = None
+        self._busy = False  # a guardian has one child at a time
 
     async def make(self, file: Path, name: str, libraries: Sequence[Path]) -> Made | Failed:
         """What the file defines, or why it cannot be loaded; takes `limit` seconds at most."""
-        child = await self._fresh()
+        self._busy = True
+        try:
+            self._used = child = await self._fresh()
+            return await self._make(child, file, name, libraries)
+        finally:
+            self._busy = False
+
+    def prepare(self) -> None:
+        """End the child that was used and fork the next: not while somebody waits for what the last one made."""
+        if self._next is None and not self._busy:
+            self._next = asyncio.create_task(self._replace("load ahead"))
+
+    async def close(self) -> None:
+        """End the processes, for good."""
+        self._busy = True
+        children = [self._used]
+        if self._next is not None:
+            self._next.cancel()
+            (last,) = await asyncio.gather(self._next, return_exceptions=True)
+            children += [last] if isinstance(last, ChildProcess) else []
+        if self._guard is not None:
+            await self._guard.close()
+            self._guards.forget(self._guard)
+        for child in children:
+            if child is not None:
+                await child.end()
+
+    async def _make(self, child: ChildProcess, file: Path, name: str, libraries: Sequence[Path]) -> Made | Failed:
         printed = bytearray()
         child.output = lambda data: _keep(printed, data)
         request = {
@@ -82,46 +110,29 @@ class Maker:
             how = await child.end()
             message = f"The process that executed {str(file)!r} {how}; see what the file does when it is imported"
             return failure(WorkflowImportError(message, str(file)), printed.decode(errors="replace"))
-        finally:
-            self._used = child
-
-    def prepare(self) -> None:
-        """End the child that was used and fork the next: not while somebody waits for what the last one made."""
-        if self._next is None:
-            self._next = asyncio.create_task(self._replace())
-
-    async def close(self) -> None:
-        """End the processes."""
-        if self._next is not None:
-            self._next.cancel()
-            await asyncio.wait({self._next})
-        if self._guard is not None:
-            await self._guard.close()
-            self._guards.forget(self._guard)
 
     async def _fresh(self) -> ChildProcess:
-        while True:
-            self.prepare()
-            assert self._next is not None
+        if self._next is not None:
             # Taken before it is awaited: one that failed must not be met again.
             waiting, self._next = self._next, None
             child = await waiting
             if not child.has_ended:
                 return child
             self._used = child
+        return await self._replace("load")
 
-    async def _replace(self) -> ChildProcess:
+    async def _replace(self, role: str) -> ChildProcess:
         if self._used is not None:
             await self._used.end()
             self._used = None
-        return await self._fork()
+        return await self._fork(role)
 
-    async def _fork(self) -> ChildProcess:
+    async def _fork(self, role: str) -> ChildProcess:
         while True:
             if self._guard is None or self._guard.gone.done():
                 self._guard = await self._guards.guard()
             try:
-                return await ChildProcess.fork(self._guard, "load")
+                return await ChildProcess.fork(self._guard, role)
             except GuardianGoneError:
                 continue
 

@@ -31,10 +31,16 @@ def serve(descriptors: list[int]) -> None:
     random.seed()
     line = BlockingPipe(socket.socket(fileno=pipe))
     with contextlib.suppress(PipeClosedError):
-        rehearse()
         request, _ = line.receive()
         header, parts = _answer(request)
         line.send(header, parts)
+
+
+def serve_ahead(descriptors: list[int]) -> None:
+    """The same for a request that nobody makes yet."""
+    with contextlib.suppress(Exception):  # what is wrong is told where a file is asked for
+        rehearse()
+    serve(descriptors)
 
 
 def rehearse() -> Header:
@@ -44,10 +50,12 @@ def rehearse() -> Header:
     """
     path, modules = list(sys.path), set(sys.modules)
     file = Path(__file__).with_name("rehearsal.py")
-    header, _ = _load({"file": str(file), "name": file.stem, "libraries": []})
-    sys.path[:] = path
-    for name in sys.modules.keys() - modules:
-        del sys.modules[name]
+    try:
+        header, _ = _load({"file": str(file), "name": file.stem, "libraries": []})
+    finally:
+        sys.path[:] = path
+        for name in sys.modules.keys() - modules:
+            del sys.modules[name]
     return header
 
 
