@@ -24,6 +24,7 @@ from lightflow.runtime.rpc.targets import find_target
 AWAY = (NoControlService, ServiceUnavailable, NoWorkerAvailable)
 LOOK_AGAIN = threading.Event()
 SIZE = 5
+CROWD = 10
 FLOW = Path(__file__).with_name("flow.py")
 STATES = {"begin": "succeeded", "again": "succeeded", "skipped": "skipped", "stop": "stopped", "end": "succeeded"}
 
@@ -39,6 +40,13 @@ class Scene:
         with self._client() as client:
             run = self._persistently(lambda: client.start(file, size=SIZE))
             self._ends_well(client, run)
+
+    def crowded(self) -> None:
+        """The same for many at once, so that a worker finds more than it can begin."""
+        with self._client() as client:
+            runs = [self._persistently(lambda: client.start(FLOW, size=SIZE)) for _ in range(CROWD)]
+            for run in runs:
+                self._ends_well(client, run)
 
     def changed(self) -> None:
         """The file is one that nobody has started before."""

@@ -43,6 +43,7 @@ SCENES = {
     "lightflow_scheduler.workflows:Workflows.deploy": Scene.deployed,
     "lightflow_scheduler.workflows:Workflows.undeploy": Scene.deployed,
     "lightflow_task_worker.publishing:publish": Scene.changed,
+    "lightflow_task_worker.store:Store.claim_several": Scene.crowded,
 }
 """What reaches a step; the others are reached by an ordinary run."""
 
