@@ -29,13 +29,13 @@ def nothing(data, store, signal, context):
     pass
 
 
-rows = [[PythonTask(f"task{{row}}in{{place}}", nothing) for place in range(10)] for row in range({size} // 10)]
-main = Dag("main", schema={{one: two for row, after in pairwise(rows) for one, two in zip(row, after)}})
+chains = [[PythonTask(f"task{{place}}in{{chain}}", nothing) for place in range(10)] for chain in range({size} // 10)]
+main = Dag("main", schema={{one: two for chain in chains for one, two in pairwise(chain)}})
 """
 
 
 def cost_per_task(both: System, size: int, folder: Path) -> float:
-    """Milliseconds per task of a DAG of ten chains, from the beginning of its run to its end as they are on record."""
+    """Milliseconds per task of a DAG of chains of ten, from the beginning of its run to its end as they are on record."""
     file = folder / f"chains_{size}.py"
     file.write_text(CHAINS.format(size=size))
     run = finished(both.client.start(file))

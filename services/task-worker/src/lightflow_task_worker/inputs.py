@@ -1,10 +1,10 @@
 """Outputs of predecessors: a large one is read once by a worker, not once by each task that it goes to."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
+from lightflow.runtime.kept import Kept
 from lightflow.runtime.mongo import Document
 from lightflow.runtime.payloads import Payloads
 
@@ -16,9 +16,7 @@ class Inputs:
 
     def __init__(self, payloads: Payloads, kept_bytes: int = KEPT_BYTES) -> None:
         self._payloads = payloads
-        self._kept_bytes = kept_bytes
-        self._size = 0
-        self._kept: OrderedDict[Any, asyncio.Future[bytes]] = OrderedDict()
+        self._kept = Kept[Any, bytes](kept_bytes, len)
 
     async def load(self, fields: Sequence[Document | None]) -> list[bytes | None]:
         """The bytes of payload fields, None where there is none."""
@@ -32,19 +30,4 @@ class Inputs:
         blob = field.get("blob")
         if blob is None:
             return await self._payloads.load(field)
-        if blob not in self._kept:
-            self._kept[blob] = asyncio.ensure_future(self._payloads.load(field))
-            self._kept[blob].add_done_callback(lambda done: self._count(blob, done))
-        self._kept.move_to_end(blob)
-        return await asyncio.shield(self._kept[blob])
-
-    def _count(self, blob: Any, done: "asyncio.Future[bytes]") -> None:
-        if done.cancelled() or done.exception() is not None:
-            self._kept.pop(blob, None)
-            return
-        self._size += len(done.result())
-        while self._size > self._kept_bytes and len(self._kept) > 1:
-            oldest = next((key for key, future in self._kept.items() if future.done()), None)
-            if oldest is None:
-                return
-            self._size -= len(self._kept.pop(oldest).result())
+        return await self._kept.get(blob, lambda: self._payloads.load(field))

@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 import time
+from bisect import bisect_right
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from lightflow.runtime.mongo import Database, Document
 from lightflow.runtime.payloads import Payloads
 
 KEPT_VERSIONS = 64
-KEPT_SHARDS = 512
+KEPT_SHARDS = 64 * 1024 * 1024  # bytes
 UNUSED_SECONDS = 7 * 24 * 3600.0
 
 
@@ -31,15 +32,23 @@ class Version:
         self.id: str = document["_id"]
         self.spec = spec
         self.folder = None if folder is None else str(folder)
-        self._shards: list[Document] = document["shards"]
+        self._shards: dict[str, list[Document]] = {}
+        for shard in sorted(document["shards"], key=_first):
+            self._shards.setdefault(shard["dag"], []).append(shard)
         self._load = load
 
     async def shard(self, dag: str, index: int) -> bytes:
         """The verified code of some tasks of the DAG, that of the task at `index` among them."""
-        for shard in self._shards:
-            if shard["dag"] == dag and shard["first"] <= index <= shard["last"]:
-                return await self._load((self.id, dag, shard["first"]), shard["payload"])
-        raise WorkflowUnknown(f"{self.spec.name}/{dag}/{index}")
+        shards = self._shards.get(dag, [])
+        place = bisect_right(shards, index, key=_first) - 1
+        if place < 0 or shards[place]["last"] < index:
+            raise WorkflowUnknown(f"{self.spec.name}/{dag}/{index}")
+        return await self._load((self.id, dag, _first(shards[place])), shards[place]["payload"])
+
+
+def _first(shard: Document) -> int:
+    first: int = shard["first"]
+    return first
 
 
 _Load = Callable[[tuple[str, str, int], Document], Awaitable[bytes]]
@@ -53,7 +62,7 @@ class Versions:
         self._payloads = payloads
         self._cache = cache / "versions"
         self._versions = Kept[str, Version](KEPT_VERSIONS)
-        self._shards = Kept[tuple[str, str, int], bytes](KEPT_SHARDS)
+        self._shards = Kept[tuple[str, str, int], bytes](KEPT_SHARDS, len)
 
     async def get(self, version: str) -> Version:
         """The version; raises WorkflowUnknown, and PayloadForged when it was tampered with."""

@@ -9,28 +9,44 @@ Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
 
-class Kept(Generic[Key, Value]):
-    """The values asked for last; whoever asks for one that is being made waits for the same making."""
+def _one(_: object) -> int:
+    return 1
 
-    def __init__(self, most: int) -> None:
+
+class Kept(Generic[Key, Value]):
+    """The values asked for last, `most` of them, or as many as are of that `size` together; at least the last one.
+
+    Whoever asks for a value that is being made waits for the same making.
+    """
+
+    def __init__(self, most: int, size: Callable[[Value], int] = _one) -> None:
         self._most = most
+        self._size = size
         self._values: OrderedDict[Key, asyncio.Task[Value]] = OrderedDict()
+        self._sizes: dict[Key, int] = {}
+        self._total = 0
 
     async def get(self, key: Key, make: Callable[[], Coroutine[Any, Any, Value]]) -> Value:
         """The value of a key, made if it is not there. An error is raised to all who wait, and not kept."""
         task = self._values.get(key)
         if task is None:
             task = self._values[key] = asyncio.create_task(make())
-            while len(self._values) > self._most:
-                self._values.popitem(last=False)
+            task.add_done_callback(lambda made: self._count(key, made))
         self._values.move_to_end(key)
-        try:
-            return await asyncio.shield(task)
-        except BaseException:
-            if task.done() and self._values.get(key) is task:
-                del self._values[key]
-            raise
+        return await asyncio.shield(task)
 
     def drop(self, key: Key) -> None:
         """Make it anew when it is asked for again."""
         self._values.pop(key, None)
+        self._total -= self._sizes.pop(key, 0)
+
+    def _count(self, key: Key, made: "asyncio.Task[Value]") -> None:
+        if self._values.get(key) is not made:
+            return
+        if made.cancelled() or made.exception() is not None:
+            self.drop(key)
+            return
+        self._sizes[key] = self._size(made.result())
+        self._total += self._sizes[key]
+        while self._total > self._most and len(self._sizes) > 1:
+            self.drop(next(oldest for oldest in self._values if oldest in self._sizes))
