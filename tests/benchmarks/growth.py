@@ -4,6 +4,7 @@ import json
 import sys
 import tempfile
 from pathlib import Path
+from statistics import median
 
 import click
 import matplotlib
@@ -17,6 +18,7 @@ SIZES = (100, 1_000, 10_000)
 LONG_SIZES = (*SIZES, 100_000)
 RECORDS = (0, 500, 1_000, 2_000)
 LONG_RECORDS = (0, 1_000, 3_000, 10_000)
+BURSTS = 5
 
 CHAINS = """
 from itertools import pairwise
@@ -44,10 +46,10 @@ def cost_per_task(both: System, size: int, folder: Path) -> float:
 
 
 def cost_of_a_run(both: System, on_record: int) -> float:
-    """Milliseconds per run of two tasks, a hundred at once, with so many runs on record."""
+    """Milliseconds per run of two tasks, a hundred at once, with so many runs on record; the median of several."""
     while (missing := on_record - both.db["runs"].estimated_document_count()) > 0:
         many_runs(min(missing, 500))(both)
-    return many_runs(100)(both) * 10
+    return median(many_runs(100)(both) * 10 for _ in range(BURSTS))
 
 
 def draw(curves: dict[str, dict[int, float]], file: Path) -> None:
