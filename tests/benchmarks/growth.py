@@ -37,7 +37,7 @@ main = Dag("main", schema={{one: two for chain in chains for one, two in pairwis
 
 
 def cost_per_task(both: System, size: int, folder: Path) -> float:
-    """Milliseconds per task of a DAG of chains of ten, from the beginning of its run to its end as they are on record."""
+    """Milliseconds per task of a DAG of chains of ten, from the recorded beginning of its run to its recorded end."""
     file = folder / f"chains_{size}.py"
     file.write_text(CHAINS.format(size=size))
     run = finished(both.client.start(file))
