@@ -29,6 +29,7 @@ PLAN = Plan(
         ),
     ),
 )
+TROUBLED = replace(PLAN, dags=(replace(PLAN.dags[0], tasks=(*PLAN.dags[0].tasks, TaskPlan("d", ending="fails"))),))
 EXPECTED = Expected(
     PLAN,
     State.SUCCEEDED,
@@ -190,10 +191,23 @@ def test_two_attempts_may_be_seen_at_once_where_a_pause_outlasts_a_lease() -> No
 
 
 def test_in_a_run_that_is_to_fail_tasks_may_have_been_stopped_before_they_began() -> None:
-    troubled = replace(PLAN, dags=(replace(PLAN.dags[0], tasks=(*PLAN.dags[0].tasks, TaskPlan("d", ending="fails"))),))
     dag = {**EXPECTED.dags["main:1"], "d": ExpectedTask(State.FAILED, None)}
-    expected = replace(EXPECTED, plan=troubled, state=State.FAILED, dags={"main:1": dag})
+    expected = replace(EXPECTED, plan=TROUBLED, state=State.FAILED, dags={"main:1": dag})
     tasks = (A, replace(task("b", "stopped"), attempts=()), C, task("d", "failed", "error"))
     record = replace(RECORD, state="failed", dags={"main:1": "failed"}, tasks=tasks, pushed=PUSHED[:1])
     lines = [*steps("a", 1, 8.0, 9.0), *steps("d", 1, 8.0, 9.0)]
     assert audit(replace(GOOD, runs={RUN: record}, expected={SEED: expected}, lines=lines)) == []
+
+
+@pytest.mark.parametrize(("with_faults", "without"), [("rb", "ra"), ("ra", "rb")])
+def test_a_task_that_was_stopped_early_hands_on_what_it_was_given(with_faults: str, without: str) -> None:
+    dag = {**EXPECTED.dags["main:1"], "b": ExpectedTask(State.STOPPED, (without, ""))}
+    expected = replace(EXPECTED, plan=TROUBLED, state=State.FAILED, dags={"main:1": dag})
+
+    def found(result: str) -> set[str]:
+        tasks = (A, task("b", "stopped", "stopped", result=result), C)
+        forged = replace(GOOD, runs={RUN: replace(RECORD, tasks=tasks)}, expected={SEED: expected})
+        return {finding.check for finding in audit(forged)}
+
+    assert "results_are_those_without_faults" not in found(with_faults)
+    assert ("results_are_those_without_faults" in found("another")) == (without != "ra")

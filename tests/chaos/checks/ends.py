@@ -63,9 +63,12 @@ def results_are_those_without_faults(evidence: Evidence) -> Iterator[Breach]:
         expected = evidence.expected_of(run)
         dag = expected.dags.get(run.origins[task.dag], {})
         wanted = dag[task.name].result if task.name in dag else None
-        # In a run that stops, a task may be stopped that would have stopped by itself.
-        one_is_stopped = may_stop(evidence, run) and task.state == "stopped" and None in (task.result, wanted)
-        if task.name in dag and task.result != wanted and task.state == dag[task.name].state and not one_is_stopped:
+        if task.name not in dag or task.result == wanted or task.state != dag[task.name].state:
+            continue
+        # In a run that stops, a task may be stopped that would have stopped by itself: it hands on what it was given.
+        given = {None, *(dag[parent].result for parent, _ in planned(evidence, run, task).parents)}
+        one_is_stopped = may_stop(evidence, run) and task.state == "stopped" and {task.result, wanted} & given
+        if not one_is_stopped:
             yield LOST, task.id, f"it handed on {task.result}, and {wanted} without faults"
 
 
