@@ -6,8 +6,6 @@ import pytest
 
 from lightflow.core.ids import new_id, task_run_id
 from lightflow.core.states import Service, State
-from lightflow_dag_runner import loop
-from lightflow_dag_runner.loop import PAUSES
 from lightflow_dag_runner.sweep import DagSweep
 
 DIAMOND = {"edges": "a>b a>c b>d c>d"}
@@ -98,20 +96,7 @@ async def test_a_task_that_is_queued_from_the_first_comes_after_those_that_wait(
 async def test_a_look_at_nothing_does_nothing(engine):
     steps = engine.Steps()
     await engine.dag_runner(steps).look("forged")
-    assert steps.made == ["load"] * (1 + len(PAUSES))
-
-
-async def test_a_hint_that_is_ahead_of_its_dag_run_finds_it_a_moment_later(engine, monkeypatch):
-    monkeypatch.setattr(loop, "PAUSES", (0.05,) * 100)
-    dag_run = await engine.begin_dag(engine.dag_of("a"))
-    document = await engine.dag_run(dag_run)
-    await engine.db["dag_runs"].delete_one({"_id": dag_run})
-    steps = engine.Steps()
-    looking = asyncio.create_task(engine.dag_runner(steps).look(dag_run))
-    await steps.until(2)
-    await engine.db["dag_runs"].insert_one(document)
-    await looking
-    assert (await engine.dag_run(dag_run))["state"] == "running"
+    assert steps.made == ["load"]
 
 
 async def test_two_looks_at_once_do_what_one_does(engine):

@@ -1,16 +1,16 @@
 """The scheduler's looks on a real MongoDB."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
-from lightflow.core.ids import dag_run_id, new_id
+from lightflow.core.ids import dag_run_id, new_id, task_run_id
+from lightflow.core.outcomes import Ending, Outcome
+from lightflow.core.run_machine import TASKS_AT_ONCE
 from lightflow.core.states import Service, State
-from lightflow.runtime.batches import MADE_AT_ONCE, Turns
 from lightflow.runtime.datastore.encoding import decode
-from lightflow_dag_runner.loop import PAUSES
-from lightflow_scheduler import loop
-from lightflow_scheduler.loop import SOON
+from lightflow.runtime.takeback import TakeBack
 from lightflow_scheduler.runs import _stop
 from lightflow_scheduler.sweep import RunSweep
 
@@ -31,7 +31,7 @@ def two_dags(engine):
     return engine.dag_of(*"ab", edges="a>b"), engine.dag_of("c", dag="sub", autostart=False)
 
 
-async def test_a_run_begins_with_its_arguments_stored_and_its_dag_runs_hinted_at(engine):
+async def test_a_run_begins_with_its_arguments_stored_and_its_first_tasks_hinted_at(engine):
     run_id = await engine.begin(*two_dags(engine), values={"name": "ada", "size": {"x": 1}})
     await engine.scheduler.look(run_id)
     run = await engine.run(run_id)
@@ -41,40 +41,41 @@ async def test_a_run_begins_with_its_arguments_stored_and_its_dag_runs_hinted_at
     assert decode(await engine.data.get(run_id, "name", "data")) == "ada"
     assert decode(await engine.data.get(run_id, "size.x", "data")) == 1
     assert [dag["name"] for dag in await engine.dag_runs(run_id)] == ["main:1"]
-    assert set(engine.sent.to(Service.DAG_RUNNER)) == {dag_run_id(run_id, "main:1")}
+    assert set(engine.sent.to(Service.TASK_WORKER)) == {task_run_id(dag_run_id(run_id, "main:1"), 0)}
 
 
-def test_a_hint_may_be_ahead_of_its_dag_run_by_less_than_a_dag_runner_looks_for_one():
-    assert sum(PAUSES) > 2 * SOON
+async def test_a_small_dag_run_begins_by_being_created_after_its_tasks(engine):
+    run_id, steps = await engine.begin(*two_dags(engine)), engine.Steps()
+    await engine.scheduler_with(steps).look(run_id)
+    main = dag_run_id(run_id, "main:1")
+    assert steps.made == ["load", "create_tasks", "create_dag_runs", "save"]
+    found = await engine.dag_run(main)
+    assert (found["state"], found["worker"], "dirty" in found) == ("running", "scheduler@host", False)
+    assert found["started_at"] == found["created_at"]
+    assert await engine.states(main) == {"a": "queued", "b": "waiting"}
+    assert (engine.sent.to(Service.TASK_WORKER), engine.sent.to(Service.DAG_RUNNER)) == ([task_run_id(main, 0)], [])
 
 
-async def test_a_hint_goes_ahead_of_its_dag_run(engine):
+@pytest.mark.parametrize("why", ["it is large", "it has a queue of its own", "it has no tasks"])
+async def test_another_dag_run_begins_with_a_dag_runner(engine, why):
+    count = {"it is large": TASKS_AT_ONCE + 1, "it has no tasks": 0}.get(why, 1)
+    dag = engine.dag_of(*(f"t{index}" for index in range(count)))
+    run_id = await engine.begin(replace(dag, queue="mine") if why == "it has a queue of its own" else dag)
+    await engine.scheduler.look(run_id)
+    (found,) = await engine.dag_runs(run_id)
+    assert (found["state"], "dirty" in found, await engine.states(found["_id"])) == ("pending", True, {})
+    assert engine.sent.hints == [(Service.DAG_RUNNER, dag_queue := found["queue"], found["_id"])], dag_queue
+
+
+async def test_an_attempt_that_is_lost_before_its_dag_run_exists_is_repeated(engine):
     run_id = await engine.begin(*two_dags(engine))
     with pytest.raises(engine.Crashed):
-        await engine.scheduler_with(engine.Steps(1)).look(run_id)
-    assert engine.sent.to(Service.DAG_RUNNER) == [dag_run_id(run_id, "main:1")]
-    assert await engine.dag_runs(run_id) == []
-
-
-async def test_a_hint_that_was_far_ahead_of_its_dag_run_is_repeated(engine, monkeypatch):
-    monkeypatch.setattr(loop, "SOON", -1.0)
-    run_id = await engine.begin(*two_dags(engine))
-    await engine.scheduler.look(run_id)
-    assert engine.sent.to(Service.DAG_RUNNER) == [dag_run_id(run_id, "main:1")] * 2
-
-
-async def test_a_hint_comes_after_its_dag_run_where_that_waits_for_what_others_write(engine):
-    run_id, turns, steps = await engine.begin(*two_dags(engine)), Turns(), engine.Steps()
-    scheduler = engine.scheduler_with(steps, turns)
-    scheduler.know(await engine.run(run_id))
-    for _ in range(MADE_AT_ONCE):
-        await turns.acquire()
-    looking = asyncio.create_task(scheduler.look(run_id))
-    await steps.until(1)
-    assert (steps.made, engine.sent.hints) == (["create_dag_runs"], [])
-    turns.release()
-    await looking
-    assert engine.sent.to(Service.DAG_RUNNER) == [dag_run_id(run_id, "main:1")]
+        await engine.scheduler_with(engine.Steps(3)).look(run_id)
+    task = await engine.worker.claim(["task"], new_id())
+    specs, sent = engine.specs, engine.sent
+    await TakeBack(engine.db, specs, sent, engine.bounds).attempts_of(task["holder"], Outcome(Ending.LOST))
+    assert await engine.drive(run_id) is State.SUCCEEDED
+    assert engine.ran == ["a", "b"]
 
 
 async def test_a_run_succeeds_when_all_its_dag_runs_are_final(engine):
@@ -104,7 +105,7 @@ async def test_a_look_that_creates_a_dag_run_ends_by_recording_that(engine):
     await engine.scheduler_with(steps).look(run_id)
     run = await engine.run(run_id)
     assert ([start["created"] for start in run["starts"]], "dirty" in run) == ([True, True], False)
-    assert steps.made == ["load", "create_dag_runs", "save", "saw"]
+    assert steps.made == ["load", "create_tasks", "create_dag_runs", "save", "saw"]
 
 
 async def test_a_run_without_dag_runs_succeeds(engine):
@@ -195,7 +196,8 @@ async def test_the_sweep_finds_what_a_dead_look_left_undone(engine, steps):
 
 
 async def test_a_failure_in_one_dag_stops_the_others(engine):
-    run_id = await engine.begin(engine.dag_of(*"ab", edges="a>b"), engine.dag_of(*"cd", edges="c>d", dag="other"))
+    waiting = replace(engine.dag_of(*"cd", edges="c>d", dag="other"), queue="mine")
+    run_id = await engine.begin(engine.dag_of(*"ab", edges="a>b"), waiting)
     engine.outcomes["a"] = [engine.fails("no disk")]
     await engine.scheduler.look(run_id)
     main, other = [dag["_id"] for dag in await engine.dag_runs(run_id)]
@@ -247,16 +249,19 @@ async def test_a_run_that_is_stopped_while_pending_never_begins(engine):
     assert "dirty" not in run
 
 
-@pytest.mark.parametrize("steps", range(1, 4))
-async def test_a_run_that_is_stopped_while_a_look_begins_it_leaves_no_dag_run_running(engine, steps):
-    run_id = await engine.begin(*two_dags(engine), values={"name": "ada"})
+@pytest.mark.parametrize("steps", range(1, 5))
+@pytest.mark.parametrize("tasks", [2, TASKS_AT_ONCE + 1], ids=["small", "large"])
+async def test_a_run_that_is_stopped_while_a_look_begins_it_leaves_nothing_open(engine, steps, tasks):
+    dag = engine.dag_of(*(f"t{index}" for index in range(tasks)))
+    run_id = await engine.begin(dag, values={"name": "ada"})
     with pytest.raises(engine.Crashed):
-        await engine.scheduler_with(engine.Steps(steps)).look(run_id)
+        await engine.scheduler_with(engine.Steps(steps if tasks == 2 else min(steps, 3))).look(run_id)
     await stop(engine, run_id)
     assert await engine.drive(run_id) is State.STOPPED
     for dag_run in await engine.dag_runs(run_id):
         await engine.runner.look(dag_run["_id"])
     assert all(dag["state"] == "stopped" for dag in await engine.dag_runs(run_id))
+    assert await engine.db["task_runs"].count_documents({"run": run_id, "state": {"$ne": "stopped"}}) == 0
     assert engine.ran == []
     await engine.scheduler.look(run_id)
     assert await engine.data.get(run_id, "name", "data") is None
@@ -265,7 +270,7 @@ async def test_a_run_that_is_stopped_while_a_look_begins_it_leaves_no_dag_run_ru
 async def test_a_look_that_begins_a_run_whose_dag_runs_have_ended_meanwhile_ends_it(engine):
     run_id = await engine.begin(engine.dag_of("a"))
     with pytest.raises(engine.Crashed):
-        await engine.scheduler_with(engine.Steps(2)).look(run_id)
+        await engine.scheduler_with(engine.Steps(3)).look(run_id)
     assert (await engine.run(run_id))["state"] == "pending"
     await engine.drive_dag(dag_run_id(run_id, "main:1"))
     await engine.scheduler.look(run_id)

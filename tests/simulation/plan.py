@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 
 from lightflow.core.graph import DagSpec, TaskSpec, WorkflowSpec
+from lightflow.core.run_machine import TASKS_AT_ONCE
 from lightflow.core.states import State
 
 MAIN, SIDE, SUB = "main", "side", "sub"
@@ -35,11 +36,12 @@ class TaskPlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """A workflow: its graph, and what its tasks do, by (dag, task)."""
+    """A workflow: its graph, and what its tasks do, by (dag, task); how many of them a look at its run may create."""
 
     spec: WorkflowSpec
     tasks: dict[tuple[str, str], TaskPlan]
     stop_after: float | None = None
+    tasks_at_once: int = TASKS_AT_ONCE
     troubled: bool = field(default=False)
 
     @property
@@ -61,7 +63,8 @@ def random_plan(random: Random) -> Plan:
     stops = any(task.stops_sub for task in tasks.values())
     troubled = stops or any(task.ending in (State.ABORTED, State.FAILED) for task in tasks.values())
     stop_after = random.uniform(0.0, 6.0) if random.random() < 0.15 else None
-    return Plan(WorkflowSpec("w", dags=tuple(dags)), tasks, stop_after, troubled)
+    tasks_at_once = random.choice((0, 3, TASKS_AT_ONCE))
+    return Plan(WorkflowSpec("w", dags=tuple(dags)), tasks, stop_after, tasks_at_once, troubled)
 
 
 def _dag(

@@ -14,6 +14,7 @@ from lightflow.runtime.datastore.mongo import RunStore
 from lightflow.runtime.rpc.async_client import AsyncControlClient
 from lightflow.runtime.sweep import Sweep
 from lightflow_dag_runner.store import Store as DagStore
+from lightflow_scheduler.store import Store as RunsStore
 from lightflow_task_worker import calls, facts
 from lightflow_task_worker.calls import TaskCalls
 from lightflow_task_worker.facts import StopFacts
@@ -75,6 +76,22 @@ def _advance_before_children_exist() -> Patches:
         return moved
 
     return [mock.patch.object(DagStore, "create_tasks", later), mock.patch.object(DagStore, "become", first)]
+
+
+def _begin_before_children_exist() -> Patches:
+    """A DAG run is created as running before its tasks are."""
+    create_tasks, create_dag_runs = RunsStore.create_tasks, RunsStore.create_dag_runs
+
+    async def later(self: RunsStore, run: Any, dags: Any) -> None:
+        self.__dict__.setdefault("postponed", {})[run.id] = dags
+
+    async def first(self: RunsStore, run: Any, *given: Any) -> None:
+        await create_dag_runs(self, run, *given)
+        if dags := self.__dict__.get("postponed", {}).pop(run.id, None):
+            await create_tasks(self, run, dags)
+
+    patch = mock.patch.object
+    return [patch(RunsStore, "create_tasks", later), patch(RunsStore, "create_dag_runs", first)]
 
 
 def _start_dags_twice() -> Patches:
@@ -169,6 +186,7 @@ BUGS: dict[str, Callable[[], Patches]] = {
         _queue_nothing_after_clearing_marks,
         _no_sweep,
         _advance_before_children_exist,
+        _begin_before_children_exist,
         _start_dags_twice,
         _push_twice,
         _end_without_mark,

@@ -7,7 +7,7 @@ from tests.simulation.mongo.values import Document
 from tests.simulation.process import CURRENT, Process
 
 from lightflow.core.errors import IllegalMove
-from lightflow.core.states import DAG, FINAL, RUN, TASK, Machine, Service, State
+from lightflow.core.states import DAG, FINAL, GOING_ON, RUN, TASK, Machine, Service, State
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -31,6 +31,8 @@ class Rules:
     def _see(self, collection: str, before: Document | None, after: Document | None) -> None:
         for process, member in self._world.incarnations.items():
             self._incarnations[process].add(member.incarnation)
+        if collection == "dag_runs" and after is not None:
+            self._is_whole(before or {"state": None}, after)
         if collection not in MACHINES or before is None or after is None:
             return
         source, target = State(before["state"]), State(after["state"])
@@ -72,6 +74,13 @@ class Rules:
             owners.add(Service.TASK_WORKER)
         if Service(process.kind) not in owners:
             self._find(f"{name} was moved by {process.name}, whose move it is not")
+
+    def _is_whole(self, before: Document, after: Document) -> None:
+        """No DAG run goes on before each of its tasks exists."""
+        if before["state"] != after["state"] and after["state"] in GOING_ON - {State.PENDING}:
+            tasks, count = self._world.server.documents("task_runs"), len(self._world.plan.spec.dag(after["dag"]).tasks)
+            if any(f"{after['_id']}/{index}" not in tasks for index in range(count)):
+                self._find(f"DAG run {after['_id']} is {after['state']} before all of its tasks exist")
 
     def _is_ready(self, task: Document, source: State, target: State, name: str) -> None:
         """No task is queued or skipped before its predecessors are through."""

@@ -18,6 +18,7 @@ from tests.simulation.process import task_factory
 from tests.simulation.rules import Rules
 from tests.simulation.world import World
 
+from lightflow.core import run_machine
 from lightflow.core.states import Service
 from lightflow.runtime.process import UNREACHABLE
 
@@ -60,7 +61,10 @@ def run(seed: int, *, aim: Aim | None = None) -> Report:
     loop.set_task_factory(cast("Any", task_factory))  # the stub's type has no place for a coroutine's own type
     loop.set_exception_handler(lambda *_: None)  # errors of tasks that died with their process
     try:
-        with mock.patch.object(secrets, "token_hex", lambda size: f"{next(numbers):0{2 * size}x}"):
+        with (
+            mock.patch.object(secrets, "token_hex", lambda size: f"{next(numbers):0{2 * size}x}"),
+            mock.patch.object(run_machine, "TASKS_AT_ONCE", plan.tasks_at_once),
+        ):
             return loop.run_until_complete(_run(loop, plan, faults, random, broken))
     finally:
         logger.removeHandler(broken)

@@ -17,6 +17,7 @@ from tests.simulation.redis import Redis
 from tests.simulation.user_code import Execution
 
 from lightflow.control.v1 import control_pb2 as pb
+from lightflow.core import ids
 from lightflow.core.errors import LightflowException
 from lightflow.core.states import FINAL, Service
 from lightflow.runtime.membership import PYTHON, Member
@@ -96,6 +97,8 @@ class World:
 
     def witness(self, job: Job, process: Process) -> Execution:
         run = self.server.documents("runs")[job.run_id]  # which its starter may not know yet
+        if ids.dag_run_of(job.task_run) not in self.server.documents("dag_runs"):
+            self.findings.append(f"{job.task_run} began before its DAG run exists")
         execution = Execution(job.task_run, job.attempt, process, self.loop.time(), run["state"])
         self.executions.append(execution)
         return execution

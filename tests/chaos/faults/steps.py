@@ -51,7 +51,7 @@ STEPS = (
     AtStep(
         "killed between moves",
         KILL_AFTER,
-        "lightflow_dag_runner.store:Store._create_several",
+        "lightflow.runtime.creation:create_tasks",
         "lightflow_scheduler.store:Store._write_dag_runs",
         "lightflow_scheduler.store:Store._save_several",
         bound=10,

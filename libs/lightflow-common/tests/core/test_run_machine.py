@@ -2,7 +2,8 @@
 
 import pytest
 
-from lightflow.core.run_machine import RunDecision, RunFacts, Start, decide
+from lightflow.core.graph import DagSpec, TaskSpec
+from lightflow.core.run_machine import TASKS_AT_ONCE, RunDecision, RunFacts, Start, begin_at_once, decide
 from lightflow.core.states import Reason, State
 
 NEW = Start("a:1", created=False, final=False)
@@ -96,3 +97,20 @@ def test_a_stopping_run_ends_with_its_reason_when_every_dag_run_is_final(reason:
 def test_a_final_run_does_nothing(state: State) -> None:
     facts = RunFacts(state, starts=(NEW, OPEN), ended={"b:1": State.FAILED})
     assert decide(facts) == RunDecision()
+
+
+def of_tasks(count: int, **facts: str) -> DagSpec:
+    return DagSpec("a", tasks=tuple(TaskSpec(f"t{index}") for index in range(count)), **facts)
+
+
+def test_dag_runs_begin_by_being_created_as_long_as_their_tasks_are_few_in_all() -> None:
+    dags = {"a:1": of_tasks(TASKS_AT_ONCE - 1), "a:2": of_tasks(2), "a:3": of_tasks(1), "a:4": of_tasks(1)}
+    assert begin_at_once(dags) == ("a:1", "a:3")
+
+
+def test_a_dag_run_that_a_dag_runner_of_its_own_queue_moves_waits_for_that() -> None:
+    assert begin_at_once({"a:1": of_tasks(1, queue="mine")}) == ()
+
+
+def test_a_dag_run_without_tasks_has_nothing_to_begin_with() -> None:
+    assert begin_at_once({"a:1": of_tasks(0)}) == ()

@@ -1,6 +1,5 @@
 """The dag-runner's work: load a DAG run, decide, save, act."""
 
-import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Iterable
@@ -25,9 +24,6 @@ logger = logging.getLogger(__name__)
 BROADER = 16
 """By how much more predecessors are asked for when the ones asked for turn out to have ended."""
 
-PAUSES = (0.001, 0.002, 0.004, 0.008)
-"""Seconds between two reads of a DAG run that is not there: the hint may be ahead of it."""
-
 
 class StaleLook(Exception):  # noqa: N818  not an error: the look starts over
     """What a look has read is no longer so."""
@@ -45,17 +41,11 @@ class DagRunner:
 
     async def look(self, dag_run_id: str) -> None:
         """Do what is due for a DAG run; with nothing due this costs one read."""
-        pauses = iter(PAUSES)
-        while True:
-            if (dag_run := await self.store.load(dag_run_id)) is not None:
-                if await self._look(dag_run):
-                    return
-                logger.debug("DAG run %s changed while it was looked at", dag_run_id)
-            elif (pause := next(pauses, None)) is not None:
-                await asyncio.sleep(pause)
-            else:
-                logger.debug("nothing to look at: there is no DAG run %s", dag_run_id)
+        while (dag_run := await self.store.load(dag_run_id)) is not None:
+            if await self._look(dag_run):
                 return
+            logger.debug("DAG run %s changed while it was looked at", dag_run_id)
+        logger.debug("nothing to look at: there is no DAG run %s", dag_run_id)
 
     async def _look(self, dag_run: DagRun) -> bool:
         """One look; whether it came to an end with everything that was marked seen."""

@@ -2,11 +2,10 @@
 
 import math
 import os
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from pymongo import UpdateMany, UpdateOne
-from pymongo.errors import BulkWriteError
 
 from lightflow.core import ids
 from lightflow.core.dag_machine import DagDecision, DagFacts
@@ -15,9 +14,10 @@ from lightflow.core.readiness import Final
 from lightflow.core.states import FINAL, State
 from lightflow.runtime import expecting, moves
 from lightflow.runtime.batches import Batches, Turns
+from lightflow.runtime.creation import create_tasks, new_tasks
 from lightflow.runtime.expecting import MARK, Expecting
 from lightflow.runtime.marks import with_marked
-from lightflow.runtime.mongo import NOW, SCHEMA, Database, Document, check_duplicates
+from lightflow.runtime.mongo import NOW, Database, Document
 
 OPEN_AT_ONCE = 1_000
 OPEN = [state.value for state in (State.WAITING, State.QUEUED, State.RUNNING)]
@@ -81,25 +81,11 @@ class Store:
     async def create_tasks(self, dag_run: DagRun, dag: DagSpec, queue: Iterable[int]) -> None:
         """Insert the tasks that do not exist yet, some of them queued, the others waiting."""
         if dag.tasks:
-            await self._creations.one(list(_new_tasks(dag_run.document, dag, frozenset(queue))))
+            await self._creations.one(list(new_tasks(dag_run.document, dag, frozenset(queue))))
 
     async def _create_several(self, creations: Sequence[list[Document]]) -> list[None]:
-        """Those that wait come first: whoever runs one that is queued must find what follows it."""
-        tasks = sorted((task for tasks in creations for task in tasks), key=lambda task: "ready_at" in task)
-        try:
-            await self._task_runs.insert_many(tasks, ordered=True)
-        except BulkWriteError as error:
-            check_duplicates(error)
-            await self._create_missing([task for task in tasks if "ready_at" not in task])
-            await self._create_missing([task for task in tasks if "ready_at" in task])
+        await create_tasks(self._task_runs, (task for tasks in creations for task in tasks))
         return [None] * len(creations)
-
-    async def _create_missing(self, tasks: Sequence[Document]) -> None:
-        try:
-            if tasks:
-                await self._task_runs.insert_many(tasks, ordered=False)
-        except BulkWriteError as error:
-            check_duplicates(error)
 
     async def become(self, dag_run: DagRun, seen: DagFacts, decision: DagDecision) -> bool:
         """Make the decided move from the state and reason that were seen; False when they are no longer those.
@@ -199,30 +185,3 @@ def _loaded(document: Document | None, tasks: Sequence[Document]) -> DagRun | No
 def _final(task: Document) -> Final:
     selected = task.get("selected")
     return Final(State(task["state"]), None if selected is None else tuple(selected))
-
-
-def _new_tasks(dag_run: Document, dag: DagSpec, queue: Set[int]) -> Iterable[Document]:
-    common = {
-        "schema": SCHEMA,
-        "run": dag_run["run"],
-        "dag_run": dag_run["_id"],
-        "dag": dag_run["name"],
-        "dag_queue": dag_run["queue"],
-        "version": dag_run["version"],
-        "python": dag_run["python"],
-        "attempts": [],
-        "errors": 0,
-        "deaths": 0,
-        "losses": 0,
-    }
-    waiting = {"state": State.WAITING.value}
-    queued = {"state": State.QUEUED.value, "ready_at": dag_run["now"], "changed_at": dag_run["now"]}
-    for index, task in enumerate(dag.tasks):
-        yield {
-            "_id": ids.task_run_id(dag_run["_id"], index),
-            "index": index,
-            "task": task.name,
-            "queue": task.queue,
-            **common,
-            **(queued if index in queue else waiting),
-        }

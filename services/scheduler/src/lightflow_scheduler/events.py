@@ -79,9 +79,9 @@ def of_reading(
         found += of_dag_run({**dag_run, "state": State.RUNNING, "finished_at": None}, runs[dag_run["run"]])
     for task in tasks:
         whole = dag_runs.get(task["dag_run"]) or late.get(task["dag_run"])
-        if whole is not None:  # else it was removed meanwhile
-            found += of_task(task, whole, run := runs[task["run"]])
-            held += [task["changed_at"]] if task.get("attempts") and _are_early(run, whole) else []
+        whole = whole or {"state": State.PENDING}  # it is about to be created, or was removed together with its tasks
+        found += of_task(task, whole, run := runs[task["run"]])
+        held += [task["changed_at"]] if task.get("attempts") and _are_early(run, whole) else []
     return found, min(held, default=None)
 
 

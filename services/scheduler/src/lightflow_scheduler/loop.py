@@ -1,16 +1,15 @@
 """The scheduler's work: load a run, decide, save, act."""
 
-import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from lightflow.core import ids
 from lightflow.core.errors import PayloadForged, WorkflowUnknown
-from lightflow.core.run_machine import RunDecision, RunFacts, decide
+from lightflow.core.graph import DagSpec
+from lightflow.core.run_machine import RunDecision, RunFacts, begin_at_once, decide
 from lightflow.core.states import FINAL, Reason, Service, State
-from lightflow.queue.const import DefaultJobQueueName
 from lightflow.runtime.datastore.mongo import RunStore
 from lightflow.runtime.datastore.tree import from_tree, to_tree
 from lightflow.runtime.hints import Hints
@@ -18,10 +17,8 @@ from lightflow.runtime.mongo import SCHEMA, Document
 from lightflow.runtime.notify import Notifier
 from lightflow.runtime.payloads import Payloads
 from lightflow.runtime.specs import Specs
+from lightflow_scheduler.creation import Dags
 from lightflow_scheduler.store import Run, Store, ends_look
-
-SOON = 0.005
-"""Seconds by which a hint may be ahead of its DAG run: a third of the time for which a dag-runner looks for one."""
 
 logger = logging.getLogger(__name__)
 
@@ -67,13 +64,13 @@ class Scheduler:
         try:
             if decision.store_arguments:
                 await self._store_arguments(run)
-            queues = await self._queues(run, decision.create)
+            dags = await self._dags(run, decision.create)
         except (WorkflowUnknown, PayloadForged) as error:
             logger.error("run %s cannot begin: %s", run.id, error)
             await self.store.fail(run, error)
             return False
-        if queues:
-            await self._create(run, queues)
+        if dags:
+            await self._create(run, dags, stopping=decision.reason is not None)
         ends = decision.become in FINAL
         cleanup = ends and not run.document["keep_data"] and await self.data.may_hold(run.id)
         if (saved := await self.store.save(run, decision, cleanup)) is None:
@@ -88,24 +85,32 @@ class Scheduler:
             await self._close(replace(run, document=saved))
         return ends_look(run, decision)
 
-    async def _create(self, run: Run, queues: Mapping[str, str]) -> None:
-        """Create DAG runs and have them looked at. Of their tasks none begins before it is recorded that the run does.
+    async def _create(self, run: Run, dags: Dags, stopping: bool = False) -> None:
+        """Create DAG runs. Those that are small begin by that: their tasks are created before, and hinted at.
 
-        A hint takes as long as they take to be inserted, and goes ahead; a dag-runner looks again for a while.
+        User code begins when it is recorded that both run and DAG run have. The others begin with a dag-runner.
         """
-        clock = asyncio.get_running_loop().time
-        began = clock()
-        if ahead := self.store.creates_at_once:
-            self._hint(run, queues)
-        await self.store.create_dag_runs(run, queues)
-        if not ahead or clock() - began > SOON:
-            self._hint(run, queues)
+        begun = {} if stopping else {name: dags[name] for name in begin_at_once(dags)}
+        if begun:
+            await self.store.create_tasks(run, begun)
+            self._hint(Service.TASK_WORKER, _roots(run, begun))
+        await self.store.create_dag_runs(run, dags, begun.keys())
+        others = dags.keys() - begun.keys()
+        self._hint(Service.DAG_RUNNER, [(dags[name].queue, ids.dag_run_id(run.id, name)) for name in others])
 
-    async def _queues(self, run: Run, names: Collection[str]) -> dict[str, str]:
-        """The queue of each of these DAG runs."""
+    def _hint(self, service: Service, wanted: Iterable[tuple[str, str]]) -> None:
+        """Hint at these (queue, id)."""
+        by_queue: dict[str, list[str]] = defaultdict(list)
+        for queue, id_ in wanted:
+            by_queue[queue].append(id_)
+        for queue, those in by_queue.items():
+            self.hints.send(service, queue, those)
+
+    async def _dags(self, run: Run, names: Collection[str]) -> Dags:
+        """The DAG of each of these DAG runs."""
         if not names:
             return {}
-        dags = {start["name"]: start["dag"] for start in run.document["starts"]}
+        dags = {start["name"]: start["dag"] for start in run.document["starts"] if start["name"] in names}
         try:
             spec = await self.specs.get(run.document["version"])
         except (WorkflowUnknown, PayloadForged) as error:
@@ -113,19 +118,12 @@ class Scheduler:
                 raise
             # The dag-runner can read the version no better: it fails the DAG run, and with it the run, and says why.
             logger.error("run %s cannot go on: %s", run.id, error)
-            return dict.fromkeys(names, DefaultJobQueueName.Dag)
-        return {name: spec.dag(dags[name]).queue for name in names}
-
-    def _hint(self, run: Run, queues: Mapping[str, str]) -> None:
-        by_queue: dict[str, list[str]] = defaultdict(list)
-        for name, queue in queues.items():
-            by_queue[queue].append(ids.dag_run_id(run.id, name))
-        for queue, dag_runs in by_queue.items():
-            self.hints.send(Service.DAG_RUNNER, queue, dag_runs)
+            return {name: DagSpec(dag) for name, dag in dags.items()}
+        return {name: spec.dag(dag) for name, dag in dags.items()}
 
     async def _stop_dags(self, run: Run, reason: Reason) -> None:
-        for dag_run in await self.store.stop_dags(run, reason):
-            self.hints.send(Service.DAG_RUNNER, dag_run["queue"], [dag_run["_id"]])
+        stopped = await self.store.stop_dags(run, reason)
+        self._hint(Service.DAG_RUNNER, [(dag_run["queue"], dag_run["_id"]) for dag_run in stopped])
         await self.notifier.publish("stop", run=run.id)
 
     async def _store_arguments(self, run: Run) -> None:
@@ -138,7 +136,8 @@ class Scheduler:
         """What follows a final state; the mark that makes this due stays until all of it is done."""
         never_began = run.document.get("started_at") is None
         if never_began:
-            # It was stopped before; a look that had begun it may have left DAG runs behind.
+            # It was stopped before; a look that had begun it may have left DAG runs behind, or tasks that have none.
+            await self._create(run, await self._dags(run, await self.store.left_behind(run)), stopping=True)
             await self._stop_dags(run, Reason.STOPPED)
         if never_began or "dirty" in run.document or run.changed:
             if run.document.get("cleanup"):
@@ -146,6 +145,13 @@ class Scheduler:
             await self.store.saw(run)
             if "dirty" in run.document:
                 await self.store.closed(run)
+
+
+def _roots(run: Run, dags: Dags) -> Iterator[tuple[str, str]]:
+    """The first tasks of these DAG runs, as (queue, id)."""
+    for name, dag in dags.items():
+        for root in dag.roots:
+            yield dag.tasks[root].queue, ids.task_run_id(ids.dag_run_id(run.id, name), root)
 
 
 def _facts(run: Run) -> RunFacts:

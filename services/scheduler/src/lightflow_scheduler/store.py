@@ -2,8 +2,9 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pymongo import UpdateMany, UpdateOne
@@ -14,9 +15,11 @@ from lightflow.core.run_machine import RunDecision, Start
 from lightflow.core.states import FINAL, RUN, Reason, State
 from lightflow.runtime import expecting
 from lightflow.runtime.batches import Batches, Turns
+from lightflow.runtime.creation import create_tasks
 from lightflow.runtime.expecting import MARK, Expecting
 from lightflow.runtime.marks import with_marked
-from lightflow.runtime.mongo import SCHEMA, Database, Document, check_duplicates, insertion
+from lightflow.runtime.mongo import Database, Document, check_duplicates
+from lightflow_scheduler.creation import Dags, new_dag_runs, new_tasks_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,12 @@ class Run:
     @property
     def state(self) -> State:
         return State(self.document["state"])
+
+    @property
+    def now(self) -> datetime:
+        """The server's time when it was read, or inserted by this scheduler."""
+        now: datetime = self.document.get("now") or self.document["created_at"]
+        return now
 
     @property
     def starts(self) -> tuple[Start, ...]:
@@ -54,8 +63,10 @@ class Store:
         self._db = db
         self._runs = db["runs"]
         self._dag_runs = db["dag_runs"]
+        self._task_runs = db["task_runs"]
         self._begun_by = {"worker": worker, "pid": os.getpid()}
         self._loads = Batches(self._load_several, turns)
+        self._creations = Batches(self._create_several, turns)
         self._dag_run_steps = Batches(self._write_dag_runs, turns)
         self._saves = Batches(self._save_several, turns)
         self._ends = Batches(self._end_several, turns)
@@ -68,17 +79,22 @@ class Store:
         found = await with_marked(self._db, "runs", "dag_runs", "run", run_ids, "name state reason error")
         return [None if each[0] is None else Run(each[0], tuple(each[1])) for each in found]
 
-    @property
-    def creates_at_once(self) -> bool:
-        """Whether DAG runs would be inserted without waiting for what others write."""
-        return self._dag_run_steps.is_idle
+    async def create_tasks(self, run: Run, dags: Dags) -> None:
+        """Insert all tasks of these DAG runs that do not exist yet, the first ones queued."""
+        await self._creations.one(new_tasks_of(run.document, dags, run.now))
 
-    async def create_dag_runs(self, run: Run, queues: Mapping[str, str]) -> None:
-        """Insert the documents of these DAG runs, each with its queue, where they do not exist yet."""
-        starts = [start for start in run.document["starts"] if start["name"] in queues]
-        if starts:
-            new = [_new_dag_run(run.document, start, queues[start["name"]]) for start in starts]
-            await self._dag_run_steps.one([insertion(dag_run) for dag_run in new])
+    async def _create_several(self, creations: Sequence[list[Document]]) -> list[None]:
+        await create_tasks(self._task_runs, (task for tasks in creations for task in tasks))
+        return [None] * len(creations)
+
+    async def create_dag_runs(self, run: Run, dags: Dags, begun: Collection[str]) -> None:
+        """Insert the documents of these DAG runs where they do not exist yet; those `begun` have their tasks."""
+        if dags:
+            await self._dag_run_steps.one([*new_dag_runs(run.document, dags, begun, self._begun_by)])
+
+    async def left_behind(self, run: Run) -> list[str]:
+        """The names of the DAG runs that tasks of this run are for, whether they exist or not."""
+        return await self._task_runs.distinct("dag", {"run": run.id})
 
     async def _write_dag_runs(self, several: Sequence[list[UpdateOne | UpdateMany]]) -> list[None]:
         try:
@@ -193,24 +209,3 @@ def ends_look(run: Run, decision: RunDecision) -> bool:
 def _worst_error(changed: Iterable[Document]) -> Document | None:
     errors = [dag for dag in changed if dag.get("error")]
     return max(errors, key=lambda dag: dag.get("reason") == Reason.FAILED)["error"] if errors else None
-
-
-def _new_dag_run(run: Document, start: Document, queue: str) -> dict[str, Any]:
-    return {
-        "_id": ids.dag_run_id(run["_id"], start["name"]),
-        "schema": SCHEMA,
-        "run": run["_id"],
-        "run_queue": run["queue"],
-        "workflow": run["workflow"],
-        "dag": start["dag"],
-        "n": start["n"],
-        "name": start["name"],
-        "queue": queue,
-        "version": run["version"],
-        "python": run["python"],
-        "state": State.PENDING.value,
-        "stop": start.get("stop"),
-        "reason": None,
-        "data": start.get("data"),
-        "dirty": ids.new_id(),
-    }

@@ -14,7 +14,8 @@ from lightflow.runtime.mongo import NOW, Database, Document
 class StopFacts:
     """Whether an attempt should stop, and in how many seconds it is to be killed (None: not at all).
 
-    `too_early` is set until it is recorded that the run has begun: a stop ends it at once as long as it is not.
+    `too_early` is set until it is recorded that run and DAG run have begun: a stop ends it at once as long as they
+    have not.
     """
 
     reason: Reason | None = None
@@ -98,12 +99,14 @@ def _stop_questions(runs: list[str], dag_runs: list[str]) -> list[dict[str, Any]
 
 
 def _stop_facts(run: Document, dag_run: Document) -> StopFacts:
-    if not run or not dag_run:
+    if not run:
         return StopFacts(Reason.STOPPED)
     kill_in = run.get("kill_in")
     seconds = None if kill_in is None else max(0.0, kill_in / 1000)
     if State(run["state"]) not in GOING_ON:
         return StopFacts(Reason(run.get("reason") or Reason.STOPPED), seconds)
+    if not dag_run:  # it is about to be created: tasks may be before it
+        return StopFacts(None, seconds, too_early=True)
     if dag_run.get("stop") or State(dag_run["state"]) not in GOING_ON:
         return StopFacts(Reason(dag_run.get("stop") or Reason.STOPPED), seconds)
-    return StopFacts(None, seconds, State(run["state"]) is State.PENDING)
+    return StopFacts(None, seconds, too_early=State(run["state"]) is State.PENDING)

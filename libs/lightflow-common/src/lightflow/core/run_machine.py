@@ -3,9 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from lightflow.core.graph import DagSpec
 from lightflow.core.states import FINAL, RUN, Reason, State, strongest
 
 _REASONS: Mapping[State, Reason] = {State.ABORTED: Reason.ABORTED, State.FAILED: Reason.FAILED}
+
+TASKS_AT_ONCE = 100
+"""Tasks that one look at a run creates at most; of larger DAG runs a dag-runner creates them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +71,17 @@ def _begin(facts: RunFacts, create: tuple[str, ...]) -> RunDecision:
     if facts.reason is None:
         return RunDecision(store_arguments=True, create=create, become=State.RUNNING)
     return RunDecision(become=RUN.check(State.PENDING, State(facts.reason)), reason=facts.reason, stop_dags=True)
+
+
+def begin_at_once(dags: Mapping[str, DagSpec]) -> tuple[str, ...]:
+    """Of DAG runs that are to be created, by name, those that begin by it, because their tasks are created before.
+
+    These are so few that a look at the run takes no longer for it. A DAG with a queue of its own waits for a dag-runner
+    that serves that.
+    """
+    chosen, tasks = [], 0
+    for name, dag in dags.items():
+        if dag.tasks and dag.queue == DagSpec.queue and tasks + len(dag.tasks) <= TASKS_AT_ONCE:
+            chosen.append(name)
+            tasks += len(dag.tasks)
+    return tuple(chosen)

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import quote_plus
 
 from pymongo import ASCENDING, AsyncMongoClient, IndexModel, UpdateOne
+from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import AutoReconnect, BulkWriteError
 
@@ -13,6 +14,7 @@ from lightflow.config import Config
 
 Document = dict[str, Any]
 Database = AsyncDatabase[Document]
+Collection = AsyncCollection[Document]
 Indexes = Mapping[str, Iterable[IndexModel]]
 
 SCHEMA = 1
@@ -119,16 +121,17 @@ RECORD_INDEXES: Indexes = {
 }
 
 
-def as_inserted(document: Document) -> list[Document]:
+def as_inserted(document: Document, *stamps: str) -> list[Document]:
     """The update that inserts a document with the server's time; one that exists stays: it may have moved on."""
-    new = {"$mergeObjects": [{"$literal": document}, {"created_at": NOW, "changed_at": NOW}]}
+    times = dict.fromkeys(("created_at", "changed_at", *stamps), NOW)
+    new = {"$mergeObjects": [{"$literal": document}, times]}
     keep = {"$cond": [{"$eq": [{"$type": "$schema"}, "missing"]}, new, "$$ROOT"]}
     return [{"$replaceWith": keep}]
 
 
-def insertion(document: Document) -> UpdateOne:
+def insertion(document: Document, *stamps: str) -> UpdateOne:
     """The step that inserts a document so."""
-    return UpdateOne({"_id": document["_id"]}, as_inserted(document), upsert=True)
+    return UpdateOne({"_id": document["_id"]}, as_inserted(document, *stamps), upsert=True)
 
 
 def check_duplicates(error: BulkWriteError) -> None:

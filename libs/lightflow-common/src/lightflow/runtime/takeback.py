@@ -58,5 +58,7 @@ class TakeBack:
         self.hints.send(Service.DAG_RUNNER, task["dag_queue"], [task["dag_run"]])
 
     async def _is_stopping(self, task: Document) -> bool:
+        """Whether its DAG run is; or its run, where tasks were created and their DAG run is yet to be."""
         dag_run = await self.db["dag_runs"].find_one({"_id": task["dag_run"]}, {"stop": 1, "state": 1})
-        return dag_run is None or bool(dag_run.get("stop")) or State(dag_run["state"]) not in GOING_ON
+        whole = dag_run or await self.db["runs"].find_one({"_id": task["run"]}, {"state": 1})
+        return whole is None or bool(whole.get("stop")) or State(whole["state"]) not in GOING_ON
