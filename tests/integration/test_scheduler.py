@@ -56,6 +56,17 @@ async def test_a_small_dag_run_begins_by_being_created_after_its_tasks(engine):
     assert (engine.sent.to(Service.TASK_WORKER), engine.sent.to(Service.DAG_RUNNER)) == ([task_run_id(main, 0)], [])
 
 
+@pytest.mark.parametrize("queue", ["dag", "mine"], ids=["created as begun", "begun by a dag-runner"])
+async def test_nothing_begins_before_what_it_is_part_of(engine, queue):
+    run_id = await engine.begin(replace(engine.dag_of("a"), queue=queue))
+    await engine.drive(run_id)
+    (dag_run,) = await engine.dag_runs(run_id)
+    (task,) = await engine.db["task_runs"].find({"run": run_id}).to_list()
+    begun = [(await engine.run(run_id))["started_at"], dag_run["started_at"], task["attempts"][0]["started_at"]]
+    assert begun == sorted(begun)
+    assert dag_run["created_at"] <= dag_run["started_at"]
+
+
 @pytest.mark.parametrize("why", ["it is large", "it has a queue of its own", "it has no tasks"])
 async def test_another_dag_run_begins_with_a_dag_runner(engine, why):
     count = {"it is large": TASKS_AT_ONCE + 1, "it has no tasks": 0}.get(why, 1)

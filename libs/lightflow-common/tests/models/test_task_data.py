@@ -8,7 +8,7 @@ import pytest
 from lightflow.core.errors import DataInvalidAlias, DataInvalidIndex
 from lightflow.models import MultiTaskData, TaskData
 from lightflow.models.task_data import as_input, compose_input, compose_output
-from lightflow.models.task_history import packed
+from lightflow.models.task_history import CHUNK, packed
 
 
 def travelled(data: TaskData) -> TaskData:
@@ -137,7 +137,15 @@ def test_histories_that_travelled_are_joined_as_those_that_did_not() -> None:
     assert [*at_home.task_history, "t"] == travelling.task_history == ["a", "b", "c", "d", "e", "f", "t"]
 
 
-@pytest.mark.parametrize("history", [[], ["a"], ["a", "b"], ["a\nb", "c", "d"], ["", "a"], ["", "", ""], ["a", 1, "b"]])
+def names(count: int, first: int = 0) -> list[str]:
+    return [f"task{number}" for number in range(first, first + count)]
+
+
+HISTORIES = [[], ["a"], ["a", "b"], ["a\nb", "c", "d"], ["", "a"], ["", "", ""], ["a", 1, "b"], ["\ud800", "b"]]
+LONG = [names(count) for count in (CHUNK, CHUNK + 1, CHUNK + 2, 5 * CHUNK)]
+
+
+@pytest.mark.parametrize("history", [*HISTORIES, *LONG, ["\ud800"] * 2 * CHUNK])
 def test_a_history_arrives_as_it_left(history: list[str]) -> None:
     there = travelled(TaskData({"x": 1}, task_history=list(history)))
     assert travelled(there).task_history == there.task_history == history
@@ -174,6 +182,38 @@ def test_what_came_before_the_tasks_of_a_layer_is_the_same_text_for_all_of_them(
             for name in (f"layer{layer}task{number}" for number in range(5))
         }
     assert len({packed(output.task_history).before for output in outputs.values()}) == 1
+
+
+@pytest.mark.parametrize("count", [2, CHUNK, CHUNK + 1, 3 * CHUNK + 1])
+def test_a_history_that_grows_by_a_name_is_packed_as_one_that_was_a_list(count: int) -> None:
+    data = travelled(TaskData(task_history=names(2)))
+    for name in names(count, first=2):
+        data.add_task_history(name)
+    assert packed(data._task_history) == packed(names(count + 2))
+
+
+def test_long_histories_that_travelled_are_joined_without_doubles() -> None:
+    trunk = names(3 * CHUNK)
+    arms = [travelled(TaskData(task_history=[*trunk, *names(count, first=9000)])) for count in (1, 2, 2 * CHUNK)]
+    data = compose_input("t", [(str(number), (), arm) for number, arm in enumerate(arms)])
+    assert compose_output("t", data).task_history == [
+        *trunk,
+        *names(2, first=9000),
+        *names(2 * CHUNK, first=9000)[2:],
+        "t",
+    ]
+
+
+def test_ten_thousand_names_travel_with_each_task_of_a_row_in_a_fraction_of_their_text() -> None:
+    row = names(10_000)
+    assert len(pickle.dumps(TaskData(task_history=row))) < len("\n".join(row)) / 3
+
+
+def test_a_history_that_was_merged_is_independent_of_where_it_came_from() -> None:
+    one, other = TaskData(), TaskData(task_history=["a"])
+    one.merge(other)
+    one.add_task_history("b")
+    assert (one.task_history, other.task_history) == (["a", "b"], ["a"])
 
 
 def test_a_dataset_has_the_operators_of_a_dict() -> None:

@@ -96,7 +96,8 @@ class Store:
         mark = ids.new_id()
         change: Document = {"state": decision.become.value, "changed_at": NOW, MARK: mark}
         if decision.become is State.RUNNING:
-            change |= {"started_at": NOW, **self._begun_by}
+            # Not after its first tasks, which exist already.
+            change |= {"started_at": dag_run.document["now"], **self._begun_by}
         if decision.begins and "dirty" in dag_run.document:
             change["dirty"] = {"$cond": [{"$eq": ["$dirty", dag_run.document["dirty"]]}, "$$REMOVE", "$dirty"]}
         if decision.reason is not None:

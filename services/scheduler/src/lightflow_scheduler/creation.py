@@ -15,12 +15,12 @@ Dags = Mapping[str, DagSpec]
 """The DAGs of DAG runs, by the names of those."""
 
 
-def new_dag_runs(run: Document, dags: Dags, begun: Collection[str], begun_by: Document) -> Iterator[UpdateOne]:
+def new_dag_runs(run: Document, dags: Dags, begun: Collection[str], beginning: Document) -> Iterator[UpdateOne]:
     """The steps that insert these DAG runs of a run; a look is due for those that have not begun."""
     for start in _starts(run, dags):
         new = _new_dag_run(run, start, dags[start["name"]])
         if start["name"] in begun:
-            yield insertion(new | begun_by | {"state": State.RUNNING.value}, "started_at")
+            yield insertion(new | beginning | {"state": State.RUNNING.value, "created_at": beginning["started_at"]})
         else:
             yield insertion(new | {"dirty": ids.new_id()})
 

@@ -90,7 +90,11 @@ class Store:
     async def create_dag_runs(self, run: Run, dags: Dags, begun: Collection[str]) -> None:
         """Insert the documents of these DAG runs where they do not exist yet; those `begun` have their tasks."""
         if dags:
-            await self._dag_run_steps.one([*new_dag_runs(run.document, dags, begun, self._begun_by)])
+            await self._dag_run_steps.one([*new_dag_runs(run.document, dags, begun, self._beginning(run))])
+
+    def _beginning(self, run: Run) -> Document:
+        """When run and DAG runs begin: not after any of their tasks can, and these exist when that is recorded."""
+        return {"started_at": run.now, **self._begun_by}
 
     async def left_behind(self, run: Run) -> list[str]:
         """The names of the DAG runs that tasks of this run are for, whether they exist or not."""
@@ -122,8 +126,7 @@ class Store:
                 filters.append({f"{field}.name": {"$in": list(names)}})
         stamps = {"changed_at": True}
         if target is State.RUNNING and run.state is State.PENDING:
-            stamps["started_at"] = True
-            change |= self._begun_by
+            change |= self._beginning(run)
         if target in FINAL:
             stamps["finished_at"] = True
         if cleanup:

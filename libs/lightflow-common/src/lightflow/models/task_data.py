@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from lightflow.core.errors import DataInvalidAlias, DataInvalidIndex
-from lightflow.models.task_history import Names, Packed, Seen, packed
+from lightflow.models.task_history import History, Joined, Names, Packed, extended, packed
 
 
 class TaskData:
@@ -16,7 +16,7 @@ class TaskData:
 
     def __init__(self, data: dict[Any, Any] | None = None, *, task_history: list[str] | None = None) -> None:
         self._data = data if data is not None else {}
-        self._task_history: Names | Packed = task_history if task_history is not None else []
+        self._task_history: History = task_history if task_history is not None else []
 
     @property
     def data(self) -> dict[Any, Any]:
@@ -30,7 +30,7 @@ class TaskData:
 
     def add_task_history(self, task_name: str) -> None:
         """Append a name to the history."""
-        self._names().append(task_name)
+        self._task_history = extended(self._task_history, [task_name])
 
     def get(self, key: Any, default: Any = None) -> Any:
         """The value under the key, `default` when there is none."""
@@ -42,13 +42,15 @@ class TaskData:
 
     def merge(self, dataset: "TaskData") -> None:
         """Lay another dataset over this one: its values win, nested dicts are merged deeply."""
-        self._merge(dataset, Seen(self._names()))
+        joined = Joined(self._task_history)
+        self._merge(dataset, joined)
+        self._task_history = joined.result()
 
-    def _merge(self, dataset: "TaskData", seen: Seen) -> None:
-        """The same, with what was seen of this one's history at hand."""
+    def _merge(self, dataset: "TaskData", joined: Joined) -> None:
+        """The same, but for this one's history: what comes of that is said in the end."""
         for key, value in dataset.data.items():
             self._data[key] = merged(self._data[key], value) if key in self._data else value
-        self._names().extend(seen.add(dataset._task_history))
+        joined.add(dataset._task_history)
 
     def _names(self) -> Names:
         if isinstance(self._task_history, Packed):
@@ -62,7 +64,9 @@ class TaskData:
         return (fields, *slots) if slots else fields
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "TaskData":
-        return TaskData(copy.deepcopy(self._data, memo), task_history=list(self._names()))
+        copied = TaskData(copy.deepcopy(self._data, memo))
+        copied._task_history = Joined(self._task_history).result()
+        return copied
 
     def __getitem__(self, key: Any) -> Any:
         return self._data[key]
@@ -126,12 +130,13 @@ class MultiTaskData:
 
         Returns a new object when not `in_place`.
         """
-        dataset, seen = TaskData(), Seen([])
+        dataset, joined = TaskData(), Joined([])
         for index, other in enumerate(self._datasets):
             if index != self._default_index:
-                dataset._merge(other, seen)
+                dataset._merge(other, joined)
         if self._datasets:
-            dataset._merge(self.default_dataset, seen)
+            dataset._merge(self.default_dataset, joined)
+        dataset._task_history = joined.result()
         flat = MultiTaskData(dataset=dataset, aliases=self._aliases)
         if not in_place:
             return flat

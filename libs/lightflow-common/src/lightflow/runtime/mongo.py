@@ -121,17 +121,16 @@ RECORD_INDEXES: Indexes = {
 }
 
 
-def as_inserted(document: Document, *stamps: str) -> list[Document]:
-    """The update that inserts a document with the server's time; one that exists stays: it may have moved on."""
-    times = dict.fromkeys(("created_at", "changed_at", *stamps), NOW)
-    new = {"$mergeObjects": [{"$literal": document}, times]}
+def as_inserted(document: Document) -> list[Document]:
+    """The update that inserts a document, with the server's time where it has none; one that exists stays as it is."""
+    new = {"$mergeObjects": [{"created_at": NOW, "changed_at": NOW}, {"$literal": document}]}
     keep = {"$cond": [{"$eq": [{"$type": "$schema"}, "missing"]}, new, "$$ROOT"]}
     return [{"$replaceWith": keep}]
 
 
-def insertion(document: Document, *stamps: str) -> UpdateOne:
+def insertion(document: Document) -> UpdateOne:
     """The step that inserts a document so."""
-    return UpdateOne({"_id": document["_id"]}, as_inserted(document, *stamps), upsert=True)
+    return UpdateOne({"_id": document["_id"]}, as_inserted(document), upsert=True)
 
 
 def check_duplicates(error: BulkWriteError) -> None:
