@@ -30,6 +30,8 @@ REVEALED_BY: Mapping[str, tuple[str, ...]] = {
 """Bugs that a round of so few faults finds; some need none at all."""
 
 HIDDEN: Mapping[str, str] = {
+    "begin_before_children_exist": "a look that broke off is made again, and creates what is missing; in between "
+    "somebody would have to look at the DAG run, to which nothing hints; the simulation has a rule for it",
     "begin_too_early": "the write that it has to overtake takes a few milliseconds, and a task as many to begin; the "
     "simulation's mongod takes as long as it likes",
     "queue_nothing_after_clearing_marks": "both writes go to mongod in one command: only its death between the two, a "

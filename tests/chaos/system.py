@@ -20,6 +20,7 @@ from typing import Any
 from pymongo import MongoClient
 from redis import Redis
 from tests.chaos.expected import prepare
+from tests.chaos.flows.workload import OWN_QUEUE
 
 from lightflow.config import Config
 from lightflow.local.stack import Servers
@@ -81,7 +82,7 @@ class System:
         engine = "".join(f"  {name}: {value}\n" for name, value in times.settings.items())
         config.write_text(f"engine:\n{engine}")
         self.options = StackOptions(
-            str(data_dir), (str(self.flows),), 2, dict.fromkeys(SERVICES, 2), config=str(config)
+            str(data_dir), (str(self.flows),), 2, dict.fromkeys(SERVICES, 2), {"dag-runner": (OWN_QUEUE,)}, str(config)
         )
         self.places = Places.of(data_dir)
         self.places.create()

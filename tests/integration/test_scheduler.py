@@ -2,17 +2,21 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from lightflow.core.ids import dag_run_id, new_id, task_run_id
 from lightflow.core.outcomes import Ending, Outcome
 from lightflow.core.run_machine import TASKS_AT_ONCE
-from lightflow.core.states import Service, State
+from lightflow.core.states import Reason, Service, State
 from lightflow.runtime.datastore.encoding import decode
 from lightflow.runtime.takeback import TakeBack
 from lightflow_scheduler.runs import _stop
+from lightflow_scheduler.store import Run
 from lightflow_scheduler.sweep import RunSweep
+
+long_ago = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 async def stop(engine, run_id, grace=None):
@@ -56,15 +60,44 @@ async def test_a_small_dag_run_begins_by_being_created_after_its_tasks(engine):
     assert (engine.sent.to(Service.TASK_WORKER), engine.sent.to(Service.DAG_RUNNER)) == ([task_run_id(main, 0)], [])
 
 
-@pytest.mark.parametrize("queue", ["dag", "mine"], ids=["created as begun", "begun by a dag-runner"])
-async def test_nothing_begins_before_what_it_is_part_of(engine, queue):
-    run_id = await engine.begin(replace(engine.dag_of("a"), queue=queue))
+async def test_nothing_begins_before_what_it_is_part_of(engine):
+    run_id = await engine.begin(engine.dag_of("a"))
     await engine.drive(run_id)
     (dag_run,) = await engine.dag_runs(run_id)
     (task,) = await engine.db["task_runs"].find({"run": run_id}).to_list()
     begun = [(await engine.run(run_id))["started_at"], dag_run["started_at"], task["attempts"][0]["started_at"]]
     assert begun == sorted(begun)
     assert dag_run["created_at"] <= dag_run["started_at"]
+
+
+async def test_a_run_that_waited_for_its_look_begins_when_that_is_made(engine):
+    run_id = await engine.begin(engine.dag_of("a"))
+    inserted = await engine.run(run_id) | {"created_at": long_ago}
+    engine.scheduler.known[run_id] = Run(inserted, read_at=asyncio.get_running_loop().time() - 60.0)
+    await engine.scheduler.look(run_id)
+    (dag_run,) = await engine.dag_runs(run_id)
+    assert timedelta(minutes=1) <= (await engine.run(run_id))["started_at"] - long_ago < timedelta(minutes=2)
+    assert dag_run["started_at"] == (await engine.run(run_id))["started_at"]
+
+
+async def test_tasks_that_a_look_creates_after_its_run_was_stopped_are_stopped_even_if_it_dies(engine):
+    run_id = await engine.begin(engine.dag_of(*"abc", edges="a>b b>c"))
+    late = engine.scheduler_with(engine.Steps(1))
+    late.known[run_id] = Run(await engine.run(run_id) | {"created_at": long_ago})
+    await stop(engine, run_id)
+    await engine.scheduler.look(run_id)
+    assert "dirty" not in await engine.run(run_id), "nobody will look at it again"
+    with pytest.raises(engine.Crashed):
+        await late.look(run_id)
+    task = await engine.worker.claim(["task"], new_id())
+    await engine.worker.hand_back(task, Reason.STOPPED)
+    await engine.runner.look(task["dag_run"])
+    assert engine.sent.hints[-1] == (Service.SCHEDULER, "workflow", run_id)
+    await engine.scheduler.look(run_id)
+    await engine.runner.look(task["dag_run"])
+    assert await engine.states(task["dag_run"]) == dict.fromkeys("abc", "stopped")
+    await engine.scheduler.look(run_id)
+    assert await Sweep(engine).sweep() == []
 
 
 @pytest.mark.parametrize("why", ["it is large", "it has a queue of its own", "it has no tasks"])

@@ -82,13 +82,13 @@ def _begin_before_children_exist() -> Patches:
     """A DAG run is created as running before its tasks are."""
     create_tasks, create_dag_runs = RunsStore.create_tasks, RunsStore.create_dag_runs
 
-    async def later(self: RunsStore, run: Any, dags: Any) -> None:
-        self.__dict__.setdefault("postponed", {})[run.id] = dags
+    async def later(self: RunsStore, run: Any, *given: Any) -> None:
+        self.__dict__.setdefault("postponed", {})[run.id] = given
 
     async def first(self: RunsStore, run: Any, *given: Any) -> None:
         await create_dag_runs(self, run, *given)
-        if dags := self.__dict__.get("postponed", {}).pop(run.id, None):
-            await create_tasks(self, run, dags)
+        if tasks := self.__dict__.get("postponed", {}).pop(run.id, None):
+            await create_tasks(self, run, *tasks)
 
     patch = mock.patch.object
     return [patch(RunsStore, "create_tasks", later), patch(RunsStore, "create_dag_runs", first)]

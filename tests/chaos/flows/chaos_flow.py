@@ -17,6 +17,7 @@ from ledger import Writer
 from workload import DagPlan, Plan, TaskPlan, plan_of
 
 from lightflow.models import AbortWorkflow, Action, BaseTask, Dag, StopTask
+from lightflow.queue.const import DefaultJobQueueName
 from lightflow.tasks import PythonTask
 
 SLICE = 0.1
@@ -35,7 +36,7 @@ def _dag(plan: Plan, dag: DagPlan, folder: str | None) -> Dag:
     for child in dag.tasks:
         for parent, slot in child.parents:
             schema[tasks[parent]][tasks[child.name]] = slot
-    return Dag(dag.name, autostart=dag.autostart, schema=schema)
+    return Dag(dag.name, autostart=dag.autostart, queue=plan.queue or DefaultJobQueueName.Dag, schema=schema)
 
 
 def _task(plan: Plan, dag: DagPlan, task: TaskPlan, folder: str | None) -> PythonTask:

@@ -13,6 +13,10 @@ HUGE = 5_000_000
 """A blob of several chunks."""
 
 
+OWN_QUEUE = "own"
+"""The queue of the DAGs of every other workflow: a dag-runner begins them, a scheduler those of the others."""
+
+
 @dataclass(frozen=True)
 class TaskPlan:
     """What a task does. `parents` are (name, slot) pairs, `ending` is one of ENDINGS, `nap` is in seconds.
@@ -59,6 +63,11 @@ class Plan:
 
     seed: int
     dags: tuple[DagPlan, ...]
+
+    @property
+    def queue(self) -> str | None:
+        """The queue of its DAGs, if they have one of their own."""
+        return OWN_QUEUE if self.seed % 2 else None
 
     @property
     def has_trouble(self) -> bool:

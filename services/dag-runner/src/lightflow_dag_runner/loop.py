@@ -11,6 +11,7 @@ from lightflow.core.errors import PayloadForged, WorkflowUnknown
 from lightflow.core.graph import DagSpec
 from lightflow.core.readiness import SKIPPED
 from lightflow.core.states import FINAL, Reason, Service, State
+from lightflow.queue.const import DefaultJobQueueName
 from lightflow.runtime.hints import Hints
 from lightflow.runtime.marks import AT_ONCE
 from lightflow.runtime.mongo import SCHEMA
@@ -46,6 +47,9 @@ class DagRunner:
                 return
             logger.debug("DAG run %s changed while it was looked at", dag_run_id)
         logger.debug("nothing to look at: there is no DAG run %s", dag_run_id)
+        if await self.store.has_tasks(dag_run_id):
+            # Their DAG run is about to be, or who wanted to create it died, and their run was stopped before it began.
+            self.hints.send(Service.SCHEDULER, DefaultJobQueueName.Workflow, [ids.run_of(dag_run_id)])
 
     async def _look(self, dag_run: DagRun) -> bool:
         """One look; whether it came to an end with everything that was marked seen."""

@@ -72,6 +72,10 @@ class Store:
         found = await with_marked(self._db, "dag_runs", "task_runs", "dag_run", dag_runs, shown)
         return [_loaded(*each) for each in found]
 
+    async def has_tasks(self, dag_run: str) -> bool:
+        """Whether there are tasks of this DAG run, be it there or not."""
+        return await self._task_runs.find_one({"dag_run": dag_run}, {"_id": 1}) is not None
+
     async def ends(self, dag_run: str, indexes: Iterable[int]) -> dict[int, Final]:
         """Those of the tasks at these indexes that have ended."""
         wanted = {"_id": {"$in": [ids.task_run_id(dag_run, index) for index in indexes]}}
@@ -96,8 +100,7 @@ class Store:
         mark = ids.new_id()
         change: Document = {"state": decision.become.value, "changed_at": NOW, MARK: mark}
         if decision.become is State.RUNNING:
-            # Not after its first tasks, which exist already.
-            change |= {"started_at": dag_run.document["now"], **self._begun_by}
+            change |= {"started_at": NOW, **self._begun_by}
         if decision.begins and "dirty" in dag_run.document:
             change["dirty"] = {"$cond": [{"$eq": ["$dirty", dag_run.document["dirty"]]}, "$$REMOVE", "$dirty"]}
         if decision.reason is not None:

@@ -4,6 +4,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from lightflow.core import ids
 from lightflow.core.errors import PayloadForged, WorkflowUnknown
@@ -33,15 +34,15 @@ class Scheduler:
     payloads: Payloads
     hints: Hints
     notifier: Notifier
-    known: dict[str, Document] = field(default_factory=dict)
+    known: dict[str, Run] = field(default_factory=dict)
 
     def know(self, run: Document) -> None:
         """Take a run as it was just written for what the next look would read; a move that is saved checks it."""
-        self.known[run["_id"]] = run
+        self.known[run["_id"]] = Run(run)
 
     async def look(self, run_id: str) -> None:
         """Do what is due for a run; with nothing due this costs one read."""
-        while (run := self._known(run_id) or await self.store.load(run_id)) is not None:
+        while (run := self.known.pop(run_id, None) or await self.store.load(run_id)) is not None:
             if run.document["schema"] > SCHEMA:
                 logger.warning("run %s was written by a newer release and is left to it", run_id)
                 return
@@ -55,10 +56,6 @@ class Scheduler:
             if await self._act(run, decision):
                 return
 
-    def _known(self, run_id: str) -> Run | None:
-        document = self.known.pop(run_id, None)
-        return None if document is None else Run(document)
-
     async def _act(self, run: Run, decision: RunDecision) -> bool:
         """Save and do what was decided; whether the look is over by that."""
         try:
@@ -69,11 +66,12 @@ class Scheduler:
             logger.error("run %s cannot begin: %s", run.id, error)
             await self.store.fail(run, error)
             return False
+        now = run.now()  # what begins by this does so before any of its tasks is there to be claimed
         if dags:
-            await self._create(run, dags, stopping=decision.reason is not None)
+            await self._create(run, dags, now, stopping=decision.reason is not None)
         ends = decision.become in FINAL
         cleanup = ends and not run.document["keep_data"] and await self.data.may_hold(run.id)
-        if (saved := await self.store.save(run, decision, cleanup)) is None:
+        if (saved := await self.store.save(run, decision, now, cleanup)) is None:
             return False
         if decision.stop_dags and decision.reason is not None:
             await self._stop_dags(run, decision.reason)
@@ -85,18 +83,18 @@ class Scheduler:
             await self._close(replace(run, document=saved))
         return ends_look(run, decision)
 
-    async def _create(self, run: Run, dags: Dags, stopping: bool = False) -> None:
+    async def _create(self, run: Run, dags: Dags, now: datetime, stopping: bool = False) -> None:
         """Create DAG runs. Those that are small begin by that: their tasks are created before, and hinted at.
 
         User code begins when it is recorded that both run and DAG run have. The others begin with a dag-runner.
         """
         begun = {} if stopping else {name: dags[name] for name in begin_at_once(dags)}
         if begun:
-            await self.store.create_tasks(run, begun)
+            await self.store.create_tasks(run, begun, now)
             self._hint(Service.TASK_WORKER, _roots(run, begun))
-        await self.store.create_dag_runs(run, dags, begun.keys())
-        others = dags.keys() - begun.keys()
-        self._hint(Service.DAG_RUNNER, [(dags[name].queue, ids.dag_run_id(run.id, name)) for name in others])
+        await self.store.create_dag_runs(run, dags, begun.keys(), now)
+        others = {name: dag for name, dag in dags.items() if name not in begun}
+        self._hint(Service.DAG_RUNNER, [(dag.queue, ids.dag_run_id(run.id, name)) for name, dag in others.items()])
 
     def _hint(self, service: Service, wanted: Iterable[tuple[str, str]]) -> None:
         """Hint at these (queue, id)."""
@@ -110,7 +108,8 @@ class Scheduler:
         """The DAG of each of these DAG runs."""
         if not names:
             return {}
-        dags = {start["name"]: start["dag"] for start in run.document["starts"] if start["name"] in names}
+        wanted = frozenset(names)
+        dags = {start["name"]: start["dag"] for start in run.document["starts"] if start["name"] in wanted}
         try:
             spec = await self.specs.get(run.document["version"])
         except (WorkflowUnknown, PayloadForged) as error:
@@ -137,7 +136,8 @@ class Scheduler:
         never_began = run.document.get("started_at") is None
         if never_began:
             # It was stopped before; a look that had begun it may have left DAG runs behind, or tasks that have none.
-            await self._create(run, await self._dags(run, await self.store.left_behind(run)), stopping=True)
+            left_behind = await self._dags(run, await self.store.left_behind(run))
+            await self._create(run, left_behind, run.now(), stopping=True)
             await self._stop_dags(run, Reason.STOPPED)
         if never_began or "dirty" in run.document or run.changed:
             if run.document.get("cleanup"):

@@ -1,10 +1,11 @@
 """Runs in MongoDB: each method is one atomic step, safe to repeat."""
 
+import asyncio
 import os
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from pymongo import UpdateMany, UpdateOne
@@ -24,10 +25,14 @@ from lightflow_scheduler.creation import Dags, new_dag_runs, new_tasks_of
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run as one look finds it, with those of its DAG runs that it has not seen change."""
+    """A run as one look finds it, with those of its DAG runs that it has not seen change.
+
+    `read_at` is when that was, by the clock of the event loop.
+    """
 
     document: Document
     changed: tuple[Document, ...] = ()
+    read_at: float = field(default_factory=lambda: asyncio.get_running_loop().time())
 
     @property
     def id(self) -> str:
@@ -37,11 +42,10 @@ class Run:
     def state(self) -> State:
         return State(self.document["state"])
 
-    @property
     def now(self) -> datetime:
-        """The server's time when it was read, or inserted by this scheduler."""
-        now: datetime = self.document.get("now") or self.document["created_at"]
-        return now
+        """The server's time, or a little earlier: as it was when this was read or inserted, and what passed since."""
+        then: datetime = self.document.get("now") or self.document["created_at"]
+        return then + timedelta(seconds=asyncio.get_running_loop().time() - self.read_at)
 
     @property
     def starts(self) -> tuple[Start, ...]:
@@ -79,22 +83,19 @@ class Store:
         found = await with_marked(self._db, "runs", "dag_runs", "run", run_ids, "name state reason error")
         return [None if each[0] is None else Run(each[0], tuple(each[1])) for each in found]
 
-    async def create_tasks(self, run: Run, dags: Dags) -> None:
-        """Insert all tasks of these DAG runs that do not exist yet, the first ones queued."""
-        await self._creations.one(new_tasks_of(run.document, dags, run.now))
+    async def create_tasks(self, run: Run, dags: Dags, now: datetime) -> None:
+        """Insert all tasks of these DAG runs that do not exist yet, the first ones queued as of `now`."""
+        await self._creations.one(new_tasks_of(run.document, dags, now))
 
     async def _create_several(self, creations: Sequence[list[Document]]) -> list[None]:
         await create_tasks(self._task_runs, (task for tasks in creations for task in tasks))
         return [None] * len(creations)
 
-    async def create_dag_runs(self, run: Run, dags: Dags, begun: Collection[str]) -> None:
+    async def create_dag_runs(self, run: Run, dags: Dags, begun: Collection[str], now: datetime) -> None:
         """Insert the documents of these DAG runs where they do not exist yet; those `begun` have their tasks."""
         if dags:
-            await self._dag_run_steps.one([*new_dag_runs(run.document, dags, begun, self._beginning(run))])
-
-    def _beginning(self, run: Run) -> Document:
-        """When run and DAG runs begin: not after any of their tasks can, and these exist when that is recorded."""
-        return {"started_at": run.now, **self._begun_by}
+            beginning = self._begun_by | {"started_at": now}
+            await self._dag_run_steps.one([*new_dag_runs(run.document, dags, begun, beginning)])
 
     async def left_behind(self, run: Run) -> list[str]:
         """The names of the DAG runs that tasks of this run are for, whether they exist or not."""
@@ -107,10 +108,11 @@ class Store:
             check_duplicates(error)
         return [None] * len(several)
 
-    async def save(self, run: Run, decision: RunDecision, cleanup: bool = False) -> Document | None:
+    async def save(self, run: Run, decision: RunDecision, now: datetime, cleanup: bool = False) -> Document | None:
         """Record the decision; None when the run has changed since it was loaded and must be looked at again.
 
         Where it ends the look it clears the mark that made that due. `cleanup` marks a run that ends as one with data.
+        `now` is when a run begins by it.
         """
         target = decision.become or run.state
         mark = ids.new_id()
@@ -120,13 +122,13 @@ class Store:
             change["reason"] = decision.reason.value
         if run.document.get("error") is None and (error := _worst_error(run.changed)) is not None:
             change["error"] = error
-        for field, names in (("created", decision.create), ("final", tuple(run.ended))):
+        for name, names in (("created", decision.create), ("final", tuple(run.ended))):
             if names:
-                change[f"starts.$[{field}].{field}"] = True
-                filters.append({f"{field}.name": {"$in": list(names)}})
+                change[f"starts.$[{name}].{name}"] = True
+                filters.append({f"{name}.name": {"$in": list(names)}})
         stamps = {"changed_at": True}
         if target is State.RUNNING and run.state is State.PENDING:
-            change |= self._beginning(run)
+            change |= self._begun_by | {"started_at": now}
         if target in FINAL:
             stamps["finished_at"] = True
         if cleanup:

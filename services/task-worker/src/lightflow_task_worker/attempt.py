@@ -38,7 +38,7 @@ from lightflow_task_worker.versions import Version, Versions
 logger = logging.getLogger(__name__)
 
 MOMENT = 0.01
-"""Seconds before it is asked again whether a run is recorded as begun, a matter of milliseconds if nothing dies."""
+"""Seconds before it is asked again whether run and DAG run are recorded as begun: milliseconds if nothing dies."""
 
 PAUSE = 0.2
 """Seconds between two tries of a step while MongoDB cannot be reached."""
@@ -213,7 +213,7 @@ class Attempt:
         await self._tell_others(State.STOPPED if reason else State.QUEUED)
 
     async def _circumstances(self, dag: DagSpec) -> Circumstances:
-        """What it must know, once its run has begun: who hinted at it did not wait until that was recorded."""
+        """What it must know, once run and DAG run have begun: who hinted at it did not wait until that was recorded."""
         pause = MOMENT
         while True:
             found: Circumstances = await self._persistently(lambda: self.tools.knowledge.circumstances(self.task, dag))

@@ -131,10 +131,13 @@ class WorkflowSpec:
 
     def dag(self, name: str) -> DagSpec:
         """The DAG of that name; raises DagNameUnknown."""
-        for dag in self.dags:
-            if dag.name == name:
-                return dag
-        raise DagNameUnknown(name, tuple(dag.name for dag in self.dags))
+        if (dag := self._by_name.get(name)) is None:
+            raise DagNameUnknown(name, tuple(self._by_name))
+        return dag
+
+    @cached_property
+    def _by_name(self) -> dict[str, DagSpec]:
+        return {dag.name: dag for dag in self.dags}
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -35,11 +35,6 @@ class Batches(Generic[Step, Result]):
     _waiting: list[tuple[Step, "asyncio.Future[Result]"]] = field(default_factory=list)
     _making: "asyncio.Task[None] | None" = None
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether a step would be made at once."""
-        return (self._making is None or self._making.done()) and not self.turns.locked()
-
     async def one(self, step: Step) -> Result:
         """What came of a step; raises what is wrong with it, or became of the command that it was part of."""
         done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
