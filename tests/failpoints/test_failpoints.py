@@ -55,6 +55,7 @@ def points() -> list[tuple[str, str]]:
 
 
 RARE = {
+    "lightflow_dag_runner.loop:DagRunner.look": "where a look died after a stop; tests/integration/test_scheduler.py",
     "lightflow_dag_runner.sweep:DagSweep.act": "where a hint was lost; in the simulation",
     "lightflow_scheduler.sweep:RunSweep.act": "as above",
     "lightflow_scheduler.loading:Loading._released": "where a loader died; tests/integration/test_loading.py",

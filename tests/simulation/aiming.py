@@ -8,6 +8,8 @@ from tests.simulation.faults import KILLS, Aim, Fault
 from tests.simulation.steps import Step, all_steps
 
 ELSEWHERE = {
+    "lightflow_dag_runner.loop:DagRunner.look": "for what a dead look left of a run that was stopped before it began; "
+    "tests/integration/test_scheduler.py",
     "lightflow.runtime.hints:Hints._publish_to": "the thread that talks to redis; tests/integration/test_hints.py",
     "lightflow.runtime.signing:_key_in_database": "before a service serves",
     "lightflow_scheduler.loading:Loading._ask": "versions exist here; tests/integration/test_loading.py",
