@@ -77,7 +77,8 @@ def beside_a_new_one(both: System, on_record: int) -> Point:
     with Stack.temporary(task_slots=SLOTS, workflows=(str(FLOWS),)) as stack, Client(stack.target) as client:
         client._control.deploy_workflow("two")
         new = replace(both, stack=stack, client=client)
-        many_runs(100)(new)
+        for each in (both, new):
+            many_runs(100)(each)
         turns = [(many_runs(100)(both) * 10, many_runs(100)(new) * 10) for _ in range(BURSTS)]
     grown, fresh = zip(*turns, strict=True)
     return median(grown), median(fresh)

@@ -114,7 +114,7 @@ class System:
     async def set_run(self, run_id, **facts):
         """Change a run as the scheduler does."""
         change = {"$set": facts, "$currentDate": {"changed_at": True}}
-        if facts.get("state") == "running":
+        if facts.get("state") == "running" and "started_at" not in facts:
             change["$currentDate"]["started_at"] = True
         if facts.get("state") in ("succeeded", "stopped", "aborted", "failed"):
             change["$currentDate"]["finished_at"] = True

@@ -1,4 +1,5 @@
 import asyncio
+from datetime import timedelta
 
 import pytest
 
@@ -125,6 +126,20 @@ async def test_events_of_all_runs_begin_now(system):
     second = (await watch.next()).event
     assert (second.run_id, second.state) == (old, "succeeded")
     assert second.time.ToNanoseconds() == timestamp((await system.run(old))["finished_at"]).ToNanoseconds()
+
+
+async def test_a_beginning_that_is_recorded_late_is_told_all_the_same(system):
+    await system.deploy()
+    old, run_id = await system.began(), await system.start()
+    since = (await system.run(run_id))["created_at"] - timedelta(minutes=1)
+    watch = Watch(system.client.watch_events(since=since))
+    await watch.next()
+    await system.set_run(old, state="succeeded")
+    while (await watch.next()).event.state != "succeeded":
+        pass
+    await system.set_run(run_id, state="running", started_at=since + timedelta(seconds=30))
+    event = (await watch.next()).event
+    assert (event.run_id, event.event) == (run_id, "task-lightflow-started")
 
 
 def writer(system, run_id, task="first", attempt=1):

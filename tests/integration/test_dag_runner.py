@@ -96,7 +96,7 @@ async def test_a_task_that_is_queued_from_the_first_comes_after_those_that_wait(
 async def test_a_look_at_nothing_does_nothing(engine):
     steps = engine.Steps()
     await engine.dag_runner(steps).look("forged")
-    assert steps.made == ["load", "has_tasks"]
+    assert steps.made == ["load", "run_queue"]
 
 
 async def test_two_looks_at_once_do_what_one_does(engine):

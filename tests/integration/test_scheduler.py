@@ -81,7 +81,7 @@ async def test_a_run_that_waited_for_its_look_begins_when_that_is_made(engine):
 
 
 async def test_tasks_that_a_look_creates_after_its_run_was_stopped_are_stopped_even_if_it_dies(engine):
-    run_id = await engine.begin(engine.dag_of(*"abc", edges="a>b b>c"))
+    run_id = await engine.begin(engine.dag_of(*"abc", edges="a>b b>c"), queue="mine")
     late = engine.scheduler_with(engine.Steps(1))
     late.known[run_id] = Run(await engine.run(run_id) | {"created_at": long_ago})
     await stop(engine, run_id)
@@ -92,8 +92,9 @@ async def test_tasks_that_a_look_creates_after_its_run_was_stopped_are_stopped_e
     task = await engine.worker.claim(["task"], new_id())
     await engine.worker.hand_back(task, Reason.STOPPED)
     await engine.runner.look(task["dag_run"])
-    assert engine.sent.hints[-1] == (Service.SCHEDULER, "workflow", run_id)
+    assert engine.sent.hints[-1] == (Service.SCHEDULER, "mine", run_id)
     await engine.scheduler.look(run_id)
+    assert (await engine.dag_run(task["dag_run"]))["stop"] == "stopped"
     await engine.runner.look(task["dag_run"])
     assert await engine.states(task["dag_run"]) == dict.fromkeys("abc", "stopped")
     await engine.scheduler.look(run_id)

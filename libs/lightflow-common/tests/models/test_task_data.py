@@ -216,6 +216,13 @@ def test_a_history_that_was_merged_is_independent_of_where_it_came_from() -> Non
     assert (one.task_history, other.task_history) == (["a", "b"], ["a"])
 
 
+def test_a_history_that_somebody_holds_is_extended_by_merging() -> None:
+    data = TaskData(task_history=["a"])
+    held = data.task_history
+    data.merge(travelled(TaskData(task_history=["a", "b", "c"])))
+    assert held == data.task_history == ["a", "b", "c"]
+
+
 def test_a_dataset_has_the_operators_of_a_dict() -> None:
     dataset = TaskData({"x": 1})
     dataset.set("y", 2)

@@ -11,7 +11,6 @@ from lightflow.core.errors import PayloadForged, WorkflowUnknown
 from lightflow.core.graph import DagSpec
 from lightflow.core.readiness import SKIPPED
 from lightflow.core.states import FINAL, Reason, Service, State
-from lightflow.queue.const import DefaultJobQueueName
 from lightflow.runtime.hints import Hints
 from lightflow.runtime.marks import AT_ONCE
 from lightflow.runtime.mongo import SCHEMA
@@ -41,15 +40,15 @@ class DagRunner:
     notifier: Notifier
 
     async def look(self, dag_run_id: str) -> None:
-        """Do what is due for a DAG run; with nothing due this costs one read."""
+        """Do what is due for a DAG run; with nothing due this costs one read, and one more where there is none."""
         while (dag_run := await self.store.load(dag_run_id)) is not None:
             if await self._look(dag_run):
                 return
             logger.debug("DAG run %s changed while it was looked at", dag_run_id)
         logger.debug("nothing to look at: there is no DAG run %s", dag_run_id)
-        if await self.store.has_tasks(dag_run_id):
-            # Their DAG run is about to be, or who wanted to create it died, and their run was stopped before it began.
-            self.hints.send(Service.SCHEDULER, DefaultJobQueueName.Workflow, [ids.run_of(dag_run_id)])
+        if (queue := await self.store.run_queue(dag_run_id)) is not None:
+            # The tasks' DAG run is about to be; or who was creating it died, and the run was stopped before it began.
+            self.hints.send(Service.SCHEDULER, queue, [ids.run_of(dag_run_id)])
 
     async def _look(self, dag_run: DagRun) -> bool:
         """One look; whether it came to an end with everything that was marked seen."""

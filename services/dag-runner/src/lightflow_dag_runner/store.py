@@ -72,9 +72,12 @@ class Store:
         found = await with_marked(self._db, "dag_runs", "task_runs", "dag_run", dag_runs, shown)
         return [_loaded(*each) for each in found]
 
-    async def has_tasks(self, dag_run: str) -> bool:
-        """Whether there are tasks of this DAG run, be it there or not."""
-        return await self._task_runs.find_one({"dag_run": dag_run}, {"_id": 1}) is not None
+    async def run_queue(self, dag_run: str) -> str | None:
+        """The queue of the run that a DAG run is for which there are tasks, be it there or not; None without tasks."""
+        if await self._task_runs.find_one({"dag_run": dag_run}, {"_id": 1}) is None:
+            return None
+        run = await self._db["runs"].find_one({"_id": ids.run_of(dag_run)}, {"queue": 1})
+        return None if run is None else str(run["queue"])
 
     async def ends(self, dag_run: str, indexes: Iterable[int]) -> dict[int, Final]:
         """Those of the tasks at these indexes that have ended."""

@@ -7,7 +7,7 @@ from pymongo import UpdateOne
 
 from lightflow.core import ids
 from lightflow.core.graph import DagSpec
-from lightflow.core.states import State
+from lightflow.core.states import Reason, State
 from lightflow.runtime.creation import new_tasks
 from lightflow.runtime.mongo import SCHEMA, Document, insertion
 
@@ -15,14 +15,16 @@ Dags = Mapping[str, DagSpec]
 """The DAGs of DAG runs, by the names of those."""
 
 
-def new_dag_runs(run: Document, dags: Dags, begun: Collection[str], beginning: Document) -> Iterator[UpdateOne]:
-    """The steps that insert these DAG runs of a run; a look is due for those that have not begun."""
+def new_dag_runs(
+    run: Document, dags: Dags, begun: Collection[str], beginning: Document, stop: Reason | None
+) -> Iterator[UpdateOne]:
+    """The steps that insert these DAG runs of a run; a look is due for those that have not begun, or are to stop."""
     for start in _starts(run, dags):
         new = _new_dag_run(run, start, dags[start["name"]])
         if start["name"] in begun:
             yield insertion(new | beginning | {"state": State.RUNNING.value, "created_at": beginning["started_at"]})
         else:
-            yield insertion(new | {"dirty": ids.new_id()})
+            yield insertion(new | {"dirty": ids.new_id(), "stop": stop and stop.value})
 
 
 def new_tasks_of(run: Document, dags: Dags, now: datetime) -> list[Document]:

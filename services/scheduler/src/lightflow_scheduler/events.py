@@ -86,7 +86,7 @@ def of_reading(
 
 
 def _are_early(*wholes: Document) -> bool:
-    """Whether it is not on record yet that what these parts belong to has begun: a part is hinted at before that."""
+    """Whether it is not on record yet that what these parts belong to has begun: a part may be there before that."""
     return any(whole.get("started_at") is None and whole["state"] == State.PENDING for whole in wholes)
 
 

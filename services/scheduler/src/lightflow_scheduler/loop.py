@@ -68,7 +68,7 @@ class Scheduler:
             return False
         now = run.now()  # what begins by this does so before any of its tasks is there to be claimed
         if dags:
-            await self._create(run, dags, now, stopping=decision.reason is not None)
+            await self._create(run, dags, now, decision.reason)
         ends = decision.become in FINAL
         cleanup = ends and not run.document["keep_data"] and await self.data.may_hold(run.id)
         if (saved := await self.store.save(run, decision, now, cleanup)) is None:
@@ -83,16 +83,17 @@ class Scheduler:
             await self._close(replace(run, document=saved))
         return ends_look(run, decision)
 
-    async def _create(self, run: Run, dags: Dags, now: datetime, stopping: bool = False) -> None:
+    async def _create(self, run: Run, dags: Dags, now: datetime, stop: Reason | None) -> None:
         """Create DAG runs. Those that are small begin by that: their tasks are created before, and hinted at.
 
-        User code begins when it is recorded that both run and DAG run have. The others begin with a dag-runner.
+        User code begins when it is recorded that both run and DAG run have. The others begin with a dag-runner, or end
+        with it where they are to stop.
         """
-        begun = {} if stopping else {name: dags[name] for name in begin_at_once(dags)}
+        begun = {name: dags[name] for name in begin_at_once(dags)} if stop is None else {}
         if begun:
             await self.store.create_tasks(run, begun, now)
             self._hint(Service.TASK_WORKER, _roots(run, begun))
-        await self.store.create_dag_runs(run, dags, begun.keys(), now)
+        await self.store.create_dag_runs(run, dags, begun.keys(), now, stop)
         others = {name: dag for name, dag in dags.items() if name not in begun}
         self._hint(Service.DAG_RUNNER, [(dag.queue, ids.dag_run_id(run.id, name)) for name, dag in others.items()])
 
@@ -137,7 +138,7 @@ class Scheduler:
         if never_began:
             # It was stopped before; a look that had begun it may have left DAG runs behind, or tasks that have none.
             left_behind = await self._dags(run, await self.store.left_behind(run))
-            await self._create(run, left_behind, run.now(), stopping=True)
+            await self._create(run, left_behind, run.now(), Reason.STOPPED)
             await self._stop_dags(run, Reason.STOPPED)
         if never_began or "dirty" in run.document or run.changed:
             if run.document.get("cleanup"):

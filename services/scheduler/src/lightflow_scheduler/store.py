@@ -43,7 +43,7 @@ class Run:
         return State(self.document["state"])
 
     def now(self) -> datetime:
-        """The server's time, or a little earlier: as it was when this was read or inserted, and what passed since."""
+        """The server's time, or a little earlier: that of the read or insertion, and what passed since its reply."""
         then: datetime = self.document.get("now") or self.document["created_at"]
         return then + timedelta(seconds=asyncio.get_running_loop().time() - self.read_at)
 
@@ -91,11 +91,13 @@ class Store:
         await create_tasks(self._task_runs, (task for tasks in creations for task in tasks))
         return [None] * len(creations)
 
-    async def create_dag_runs(self, run: Run, dags: Dags, begun: Collection[str], now: datetime) -> None:
+    async def create_dag_runs(
+        self, run: Run, dags: Dags, begun: Collection[str], now: datetime, stop: Reason | None
+    ) -> None:
         """Insert the documents of these DAG runs where they do not exist yet; those `begun` have their tasks."""
         if dags:
             beginning = self._begun_by | {"started_at": now}
-            await self._dag_run_steps.one([*new_dag_runs(run.document, dags, begun, beginning)])
+            await self._dag_run_steps.one([*new_dag_runs(run.document, dags, begun, beginning, stop)])
 
     async def left_behind(self, run: Run) -> list[str]:
         """The names of the DAG runs that tasks of this run are for, whether they exist or not."""

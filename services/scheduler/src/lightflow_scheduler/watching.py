@@ -27,6 +27,9 @@ LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 OVERLAP: Final = timedelta(seconds=2)
 """How far back each reading looks again: a write becomes visible a little after the time it carries."""
 
+LATE: Final = timedelta(minutes=1)
+"""How late a beginning may be recorded and is told still: it has the time of the look that decided it."""
+
 THROTTLE: Final = 0.05
 """Seconds between two readings of a stream: many looks become one."""
 
@@ -109,7 +112,7 @@ class Watching:
                 now = await self._now()
                 final = bool(run_id) and (await self._runs.find(run_id))["state"] in FINAL
                 found, again = await self._events(run_id, begin)
-                for event in sent.fresh(found, max(since, begin)):
+                for event in sent.fresh(found, max(since, begin - LATE)):
                     yield pb.WatchEventsResponse(event=event)
                 begin = max(begin, (again or now) - OVERLAP)  # never back: what was sent before is forgotten
                 if not final:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from lightflow.core.errors import DataInvalidAlias, DataInvalidIndex
-from lightflow.models.task_history import History, Joined, Names, Packed, extended, packed
+from lightflow.models.task_history import History, Joined, Names, Packed, copied, extended, packed
 
 
 class TaskData:
@@ -42,9 +42,11 @@ class TaskData:
 
     def merge(self, dataset: "TaskData") -> None:
         """Lay another dataset over this one: its values win, nested dicts are merged deeply."""
-        joined = Joined(self._task_history)
+        names = self._names()  # the list itself is extended: who has asked for it sees that
+        joined = Joined(names)
         self._merge(dataset, joined)
-        self._task_history = joined.result()
+        history = joined.result()
+        names[:] = history.names() if isinstance(history, Packed) else history
 
     def _merge(self, dataset: "TaskData", joined: Joined) -> None:
         """The same, but for this one's history: what comes of that is said in the end."""
@@ -64,9 +66,9 @@ class TaskData:
         return (fields, *slots) if slots else fields
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "TaskData":
-        copied = TaskData(copy.deepcopy(self._data, memo))
-        copied._task_history = Joined(self._task_history).result()
-        return copied
+        other = TaskData(copy.deepcopy(self._data, memo))
+        other._task_history = copied(self._task_history)
+        return other
 
     def __getitem__(self, key: Any) -> Any:
         return self._data[key]

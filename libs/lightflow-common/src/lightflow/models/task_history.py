@@ -37,9 +37,11 @@ History = Names | Packed
 
 
 def packed(history: History) -> History:
-    """The history as it travels; as it is where its names cannot be told apart in a text."""
-    if isinstance(history, Packed) or len(history) < 2 or not all(map(_fits, history)):
+    """The history as it travels; a list where its names cannot be told apart in a text."""
+    if isinstance(history, Packed):
         return history
+    if len(history) < 2 or not all(map(_fits, history)):
+        return list(history)
     *before, last = history
     texts = [SEPARATOR.join(before[at : at + CHUNK]) for at in range(0, len(before), CHUNK)]
     return Packed(tuple(map(_compressed, texts[:-1])), texts[-1], last)
@@ -55,6 +57,11 @@ def extended(history: History, names: Names) -> History:
     if not isinstance(more, Packed):
         return [*_names_in(history.chunks), *tail]
     return Packed(history.chunks + more.chunks, more.before, more.last)
+
+
+def copied(history: History) -> History:
+    """The same history, of which nobody else has the list."""
+    return history if isinstance(history, Packed) else list(history)
 
 
 class Joined:
@@ -77,7 +84,7 @@ class Joined:
 
     def result(self) -> History:
         """All of them."""
-        history = self._first if isinstance(self._first, Packed) else list(self._first)
+        history = copied(self._first)
         return extended(history, self._more) if self._more else history
 
     def _see(self, history: History) -> Names:

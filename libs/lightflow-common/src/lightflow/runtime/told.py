@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from lightflow.control.v1 import control_pb2 as pb
 
 REMEMBERED: Final = 50_000
-OVERLAP: Final = timedelta(seconds=2)
-"""How far back a stream begins again: an event may become visible after one that carries a later time."""
+OVERLAP: Final = timedelta(minutes=1)
+"""How far back a stream begins again: an event may become visible long after one that carries a later time."""
 
 
 class Told:
