@@ -101,15 +101,21 @@ async def test_tasks_that_a_look_creates_after_its_run_was_stopped_are_stopped_e
     assert await Sweep(engine).sweep() == []
 
 
-@pytest.mark.parametrize("why", ["it is large", "it has a queue of its own", "it has no tasks"])
-async def test_another_dag_run_begins_with_a_dag_runner(engine, why):
-    count = {"it is large": TASKS_AT_ONCE + 1, "it has no tasks": 0}.get(why, 1)
-    dag = engine.dag_of(*(f"t{index}" for index in range(count)))
-    run_id = await engine.begin(replace(dag, queue="mine") if why == "it has a queue of its own" else dag)
+@pytest.mark.parametrize(
+    ("tasks", "queue"),
+    [
+        pytest.param(TASKS_AT_ONCE + 1, "dag", id="it is large"),
+        pytest.param(1, "mine", id="it has a queue of its own"),
+        pytest.param(0, "dag", id="it has no tasks"),
+    ],
+)
+async def test_another_dag_run_begins_with_a_dag_runner(engine, tasks, queue):
+    dag = engine.dag_of(*(f"t{index}" for index in range(tasks)))
+    run_id = await engine.begin(replace(dag, queue=queue))
     await engine.scheduler.look(run_id)
     (found,) = await engine.dag_runs(run_id)
     assert (found["state"], "dirty" in found, await engine.states(found["_id"])) == ("pending", True, {})
-    assert engine.sent.hints == [(Service.DAG_RUNNER, dag_queue := found["queue"], found["_id"])], dag_queue
+    assert engine.sent.hints == [(Service.DAG_RUNNER, queue, found["_id"])]
 
 
 async def test_an_attempt_that_is_lost_before_its_dag_run_exists_is_repeated(engine):
@@ -294,13 +300,15 @@ async def test_a_run_that_is_stopped_while_pending_never_begins(engine):
     assert "dirty" not in run
 
 
-@pytest.mark.parametrize("steps", range(1, 5))
-@pytest.mark.parametrize("tasks", [2, TASKS_AT_ONCE + 1], ids=["small", "large"])
-async def test_a_run_that_is_stopped_while_a_look_begins_it_leaves_nothing_open(engine, steps, tasks):
+SMALL, LARGE = 2, TASKS_AT_ONCE + 1
+
+
+@pytest.mark.parametrize(("tasks", "steps"), [*((SMALL, n) for n in range(1, 5)), *((LARGE, n) for n in range(1, 4))])
+async def test_a_run_that_is_stopped_while_a_look_begins_it_leaves_nothing_open(engine, tasks, steps):
     dag = engine.dag_of(*(f"t{index}" for index in range(tasks)))
     run_id = await engine.begin(dag, values={"name": "ada"})
     with pytest.raises(engine.Crashed):
-        await engine.scheduler_with(engine.Steps(steps if tasks == 2 else min(steps, 3))).look(run_id)
+        await engine.scheduler_with(engine.Steps(steps)).look(run_id)
     await stop(engine, run_id)
     assert await engine.drive(run_id) is State.STOPPED
     for dag_run in await engine.dag_runs(run_id):
